@@ -1,0 +1,59 @@
+/**
+ * Steady connections and a pool of them, for asynchronous JavaScript: the core, which knows no runtime and no database.
+ *
+ * Most users import `@steady/pool/deno`, which wires this core with sockets and the postgres driver. This entry is for
+ * authors of drivers and for pools over anything that can be opened and closed.
+ *
+ * @example A pool over a driver
+ * ```ts
+ * import { Pool } from "@steady/pool";
+ * import { FakeDriver } from "@steady/pool/testing";
+ *
+ * await using pool = new Pool(new FakeDriver(), { max: 10 });
+ * await pool.use((lease) => lease.connection.run("select 1"));
+ * ```
+ *
+ * @module
+ */
+
+export { type Clock, systemClock, type Timer } from "./src/core/clock.ts";
+export type {
+  Command,
+  ConnectionStatus,
+  Driver,
+  DriverCallOptions,
+  ErrorClass,
+  Evidence,
+  IsolationLevel,
+  ResetLevel,
+  Sharing,
+} from "./src/core/driver.ts";
+export {
+  type AcquirePhase,
+  AcquireTimeoutError,
+  CommitUnknownError,
+  ConnectError,
+  ConnectionLostError,
+  LeaseReleasedError,
+  type Outcome,
+  PoolClosedError,
+  StatementTimeoutError,
+  SteadyError,
+  type SteadyErrorDetails,
+  TooManyConnectionsError,
+  TooManyWaitersError,
+} from "./src/core/errors.ts";
+export type { Lease } from "./src/core/lease.ts";
+export type { AcquireOptions, CloseOptions, PoolOptions } from "./src/core/options.ts";
+export { Pool } from "./src/core/pool.ts";
+export type {
+  ConnectOptions,
+  ContextVariable,
+  Runtime,
+  Socket,
+  SocketAddress,
+  SocketHandlers,
+  TlsOptions,
+} from "./src/core/runtime.ts";
+export type { PoolState, PoolStats } from "./src/core/stats.ts";
+export { SteadyConnection, type SteadyConnectionOptions } from "./src/core/steady_connection.ts";

@@ -1,0 +1,112 @@
+/**
+ * The pool's books: which slots there are and what each is doing. Synchronous; knows no promise, no clock, no driver.
+ *
+ * @module
+ */
+
+import type { Slot, SlotState } from "./slot.ts";
+
+/** States that count against the limit. */
+export type CountedState = Exclude<SlotState, "gone">;
+
+/** Slots by state. All changes of a slot's state go through here, so that the counts cannot drift. */
+export class Bag<C> {
+  readonly #slots = new Set<Slot<C>>();
+  readonly #counts: Record<CountedState, number> = {
+    connecting: 0,
+    idle: 0,
+    used: 0,
+    checking: 0,
+    resetting: 0,
+    closing: 0,
+  };
+  /** Most recently used idle slot; the stack is linked so that a lost one leaves its middle without a scan. */
+  #top: Slot<C> | undefined;
+
+  /** Slots in any state. */
+  get total(): number {
+    return this.#slots.size;
+  }
+
+  /**
+   * Counts the slots in one state.
+   *
+   * @param state Which.
+   * @returns How many.
+   */
+  count(state: CountedState): number {
+    return this.#counts[state];
+  }
+
+  /** All slots, in no order that means anything. */
+  slots(): IterableIterator<Slot<C>> {
+    return this.#slots.values();
+  }
+
+  /**
+   * Takes in a new slot; it is `connecting`.
+   *
+   * @param slot The slot.
+   */
+  add(slot: Slot<C>): void {
+    this.#slots.add(slot);
+    this.#counts[slot.state as CountedState]++;
+  }
+
+  /**
+   * Lends the slot that was used last.
+   *
+   * @returns A slot that was idle and now is used; `undefined` if none is idle.
+   */
+  takeIdle(): Slot<C> | undefined {
+    const slot = this.#top;
+    if (slot === undefined) return undefined;
+    this.#top = slot.below;
+    if (slot.below !== undefined) {
+      slot.below.above = undefined;
+      slot.below = undefined;
+    }
+    slot.state = "used";
+    const counts = this.#counts;
+    counts.idle--;
+    counts.used++;
+    return slot;
+  }
+
+  /**
+   * Changes a slot's state; `gone` takes it out of the books.
+   *
+   * @param slot The slot.
+   * @param to Its new state.
+   */
+  move(slot: Slot<C>, to: SlotState): void {
+    const from = slot.state;
+    if (from === to || from === "gone") return;
+    const counts = this.#counts;
+    counts[from]--;
+    if (from === "idle") this.#unlink(slot);
+    slot.state = to;
+    if (to === "gone") {
+      this.#slots.delete(slot);
+      return;
+    }
+    counts[to]++;
+    if (to === "idle") this.#push(slot);
+  }
+
+  #push(slot: Slot<C>): void {
+    const top = this.#top;
+    if (top !== undefined) {
+      top.above = slot;
+      slot.below = top;
+    }
+    this.#top = slot;
+  }
+
+  #unlink(slot: Slot<C>): void {
+    if (slot.above === undefined) this.#top = slot.below;
+    else slot.above.below = slot.below;
+    if (slot.below !== undefined) slot.below.above = slot.above;
+    slot.above = slot.below = undefined;
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The contract between the core and a database driver. The core knows no SQL: all it asks of a driver is here.
+ *
+ * What a driver cannot know it says so (`"unknown"`, `undefined`), and the core takes the safe side.
+ *
+ * @module
+ */
+
+/**
+ * How a connection may be shared (DB-API thread safety, behaviours.md 1.1): `"single"`: one statement of one user at a
+ * time, and never moved between users; `"exclusive"`: lent to one user at a time; `"multiplex"`: statements of several
+ * users may be pipelined.
+ */
+export type Sharing = "single" | "exclusive" | "multiplex";
+
+/** What a connection is doing, by the server's own word where the protocol has one. */
+export type ConnectionStatus = "idle" | "in transaction" | "failed" | "busy" | "unknown";
+
+/**
+ * What is known of a statement's way: nothing that executes it left; it left; it was answered; or the server sent a
+ * fatal error while it was in hand.
+ */
+export type Evidence = "unsent" | "sent" | "answered" | "fatal";
+
+/** How much of a connection's state is cleaned when it is given back. */
+export type ResetLevel = "none" | "rollback" | "session" | "discard";
+
+/** Isolation levels of a transaction. */
+export type IsolationLevel =
+  | "read uncommitted"
+  | "read committed"
+  | "repeatable read"
+  | "serializable";
+
+/** What the core asks a driver to execute; the driver translates it to its database's language. */
+export type Command =
+  | {
+    /** Starts a transaction. */
+    readonly verb: "begin";
+    /** Isolation level; the database's default when not given. */
+    readonly isolation?: IsolationLevel;
+    /** Whether the transaction may write; the session's default when not given. */
+    readonly readOnly?: boolean;
+    /** Whether a serializable read-only transaction waits for a safe snapshot. */
+    readonly deferrable?: boolean;
+  }
+  | {
+    /** Ends a transaction. */
+    readonly verb: "commit" | "rollback";
+  }
+  | {
+    /** Savepoints: set, forget, return to. */
+    readonly verb: "savepoint" | "release savepoint" | "rollback to savepoint";
+    /** Name of the savepoint; the driver quotes it. */
+    readonly name: string;
+  }
+  | {
+    /** A statement of the session's set-up. */
+    readonly verb: "session";
+    /** Its text, in the database's language. */
+    readonly text: string;
+  };
+
+/**
+ * What an error means for the pool: the connection is gone; the server cannot be had now but may be later; the server
+ * will go on refusing until somebody changes something (wrong password, no such database); the server refused one
+ * statement; or nothing is known.
+ */
+export type ErrorClass = "lost" | "unavailable" | "rejected" | "statement" | "unknown";
+
+/** Options of a driver's asynchronous operations. */
+export interface DriverCallOptions {
+  /** Aborts the operation; the rejection is the signal's own reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Opens, watches and closes physical connections of type `C`. */
+export interface Driver<C> {
+  /** Name of the driver, for messages. */
+  readonly name: string;
+  /** How its connections may be shared. */
+  readonly sharing: Sharing;
+  /**
+   * Opens one physical connection, ready for its first statement. It never reopens by itself.
+   *
+   * @param options Carries the signal that ends the attempt; the driver leaves nothing behind then.
+   * @returns The connection.
+   */
+  connect(options?: DriverCallOptions): Promise<C>;
+  /**
+   * Closes in an orderly way; resolved when the connection is gone.
+   *
+   * @param connection What to close.
+   * @param options Carries the signal after which waiting is given up and the connection destroyed.
+   */
+  close(connection: C, options?: DriverCallOptions): Promise<void>;
+  /**
+   * Closes now, without asking the server. Never throws; idempotent.
+   *
+   * @param connection What to destroy.
+   */
+  destroy(connection: C): void;
+  /**
+   * Asks the server for a sign of life.
+   *
+   * @param connection Whom to ask.
+   * @param options Carries the signal.
+   */
+  ping(connection: C, options?: DriverCallOptions): Promise<void>;
+  /**
+   * Cleans the session's state after use; rejects if it could not.
+   *
+   * @param connection What to clean.
+   * @param level How much.
+   * @param options Carries the signal.
+   */
+  reset(connection: C, level: ResetLevel, options?: DriverCallOptions): Promise<void>;
+  /**
+   * Executes a transaction verb or a session statement.
+   *
+   * @param connection Where.
+   * @param command What.
+   * @param options Carries the signal.
+   */
+  execute(connection: C, command: Command, options?: DriverCallOptions): Promise<void>;
+  /**
+   * Asks the server to cancel what the connection executes now; resolved when the server has taken notice.
+   *
+   * @param connection Whose statement.
+   * @param options Carries the signal.
+   */
+  cancel(connection: C, options?: DriverCallOptions): Promise<void>;
+  /**
+   * Tells what the connection is doing; synchronous and cheap, asked at every release.
+   *
+   * @param connection Which one.
+   * @returns Its status; `"unknown"` if the driver cannot tell.
+   */
+  status(connection: C): ConnectionStatus;
+  /**
+   * Calls `listener` once when the connection is lost or closed, whoever caused it; at once if it already is.
+   *
+   * @param connection Which one.
+   * @param listener Receives what is known of the cause.
+   */
+  onLost(connection: C, listener: (cause: unknown) => void): void;
+  /**
+   * Tells how far a statement got.
+   *
+   * @param statement The driver's own handle of a statement.
+   * @returns What is known; `"sent"` is the safe answer.
+   */
+  evidence(statement: unknown): Evidence;
+  /**
+   * Tells what an error means for the pool.
+   *
+   * @param error Any error that came out of this driver.
+   * @returns Its class; `"unknown"` if the driver cannot tell.
+   */
+  classify(error: unknown): ErrorClass;
+}

@@ -1,0 +1,284 @@
+/**
+ * The errors that leave the module at run time. Each says what is known of the work (`outcome`), whether the same call
+ * may be made again (`retryable`), and why (`cause`). No message holds a password or a parameter value.
+ *
+ * @module
+ */
+
+import { describeStats, type PoolStats } from "./stats.ts";
+
+/**
+ * What is known of a piece of work that failed (DESIGN 5.2): provably without effect; answered by the server with an
+ * error; perhaps done; or part of a transaction whose commit was never sent.
+ */
+export type Outcome = "not-applied" | "refused" | "unknown" | "rolled-back";
+
+/** What an acquire was waiting for when it ended. */
+export type AcquirePhase = "queue" | "connect" | "session" | "check";
+
+/** What every error of this module carries. */
+export interface SteadyErrorDetails {
+  /** Why; the error of the layer below. */
+  cause?: unknown;
+  /** What is known of the work. */
+  outcome: Outcome;
+  /** Whether the same call can safely be made again. */
+  retryable: boolean;
+}
+
+/**
+ * Base of all run-time errors of this module.
+ *
+ * @example Retry what is safe to retry
+ * ```ts
+ * import { SteadyError } from "@steady/pool";
+ *
+ * function mayRetry(error: unknown): boolean {
+ *   return error instanceof SteadyError && error.retryable;
+ * }
+ * ```
+ */
+export class SteadyError extends Error {
+  /** What is known of the work. */
+  readonly outcome: Outcome;
+  /** Whether the same call can safely be made again. */
+  readonly retryable: boolean;
+  /** A word for programs; stable between versions, unlike the message. */
+  readonly code: string;
+
+  /**
+   * @param code A word for programs.
+   * @param message A sentence for people.
+   * @param details Outcome, whether to retry, cause.
+   */
+  constructor(code: string, message: string, details: SteadyErrorDetails) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.outcome = details.outcome;
+    this.retryable = details.retryable;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "SteadyError";
+  }
+}
+
+/** An acquire's deadline passed; nothing was sent. `cause` is the last failed connect, if there was one. */
+export class AcquireTimeoutError extends SteadyError {
+  /** What it was waiting for. */
+  readonly phase: AcquirePhase;
+  /** The pool's counts when the deadline passed. */
+  readonly stats: PoolStats;
+  /** The deadline, in milliseconds from the call. */
+  readonly timeoutMs: number;
+
+  /**
+   * @param phase What it was waiting for.
+   * @param timeoutMs The deadline, in milliseconds from the call.
+   * @param stats The pool's counts.
+   * @param cause The last failed connect, if there was one.
+   */
+  constructor(phase: AcquirePhase, timeoutMs: number, stats: PoolStats, cause?: unknown) {
+    const reason = cause === undefined ? "" : `; last connect failed: ${messageOf(cause)}`;
+    super(
+      "ACQUIRE_TIMEOUT",
+      `Cannot acquire a connection within ${timeoutMs} ms (waiting in phase "${phase}"): ` +
+        describeStats(stats) + reason,
+      { outcome: "not-applied", retryable: true, cause },
+    );
+    this.phase = phase;
+    this.timeoutMs = timeoutMs;
+    this.stats = stats;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "AcquireTimeoutError";
+  }
+}
+
+/** All connections are in use and the caller does not want to queue (`acquireTimeoutMs: 0`); nothing was sent. */
+export class TooManyConnectionsError extends SteadyError {
+  /** The pool's counts. */
+  readonly stats: PoolStats;
+
+  /** @param stats The pool's counts. */
+  constructor(stats: PoolStats) {
+    super(
+      "TOO_MANY_CONNECTIONS",
+      `Cannot acquire a connection as none is free and the timeout is 0: ${describeStats(stats)}`,
+      { outcome: "not-applied", retryable: true },
+    );
+    this.stats = stats;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "TooManyConnectionsError";
+  }
+}
+
+/** The queue is full (`maxWaiters`); nothing was sent. */
+export class TooManyWaitersError extends SteadyError {
+  /** The pool's counts. */
+  readonly stats: PoolStats;
+
+  /** @param stats The pool's counts. */
+  constructor(stats: PoolStats) {
+    super(
+      "TOO_MANY_WAITERS",
+      `Cannot acquire a connection as the queue is full: ${describeStats(stats)}`,
+      { outcome: "not-applied", retryable: true },
+    );
+    this.stats = stats;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "TooManyWaitersError";
+  }
+}
+
+/**
+ * No connection could be opened; nothing was sent. Not retryable when the server refused for good (wrong password, no
+ * such database): somebody has to change something first.
+ */
+export class ConnectError extends SteadyError {
+  /** What the acquire was waiting for. */
+  readonly phase: AcquirePhase = "connect";
+  /** The pool's counts, when a pool asked. */
+  readonly stats: PoolStats | undefined;
+
+  /**
+   * @param message A sentence that says what failed.
+   * @param details Cause, whether to retry, and the pool's counts.
+   */
+  constructor(
+    message: string,
+    details: { cause?: unknown; retryable: boolean; stats?: PoolStats; code?: string },
+  ) {
+    const counts = details.stats === undefined ? "" : ` (${describeStats(details.stats)})`;
+    super(details.code ?? "CONNECT_FAILED", message + counts, {
+      outcome: "not-applied",
+      retryable: details.retryable,
+      cause: details.cause,
+    });
+    this.stats = details.stats;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "ConnectError";
+  }
+}
+
+/** A statement's own deadline passed; its connection was closed if it had been sent. */
+export class StatementTimeoutError extends SteadyError {
+  /** The deadline, in milliseconds from the call. */
+  readonly timeoutMs: number;
+
+  /**
+   * @param timeoutMs The deadline, in milliseconds from the call.
+   * @param outcome What is known of the statement.
+   */
+  constructor(timeoutMs: number, outcome: Outcome) {
+    const sent = outcome === "not-applied"
+      ? "it was not sent"
+      : "it may have been executed or not, and its connection was closed";
+    super("STATEMENT_TIMEOUT", `The statement was not over within ${timeoutMs} ms: ${sent}`, {
+      outcome,
+      retryable: outcome === "not-applied",
+    });
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "StatementTimeoutError";
+  }
+}
+
+/** The pool is closed or closing; nothing was sent. `code` is `CONNECTION_ENDED`, as porsager has it. */
+export class PoolClosedError extends SteadyError {
+  /** @param message A sentence that says what was asked for. */
+  constructor(message = "Cannot acquire a connection as the pool is closed") {
+    super("CONNECTION_ENDED", message, { outcome: "not-applied", retryable: false });
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "PoolClosedError";
+  }
+}
+
+/** A lease, or a transaction, was used after its end; nothing was sent. */
+export class LeaseReleasedError extends SteadyError {
+  /** @param message A sentence that says what was used after what. */
+  constructor(message = "Cannot use the lease as it was released") {
+    super("LEASE_RELEASED", message, { outcome: "not-applied", retryable: false });
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "LeaseReleasedError";
+  }
+}
+
+/**
+ * The connection was lost. `outcome` says what is known of the work at hand, `cause` what broke the connection.
+ *
+ * `code` is `CONNECTION_CLOSED`, as porsager's own error has it.
+ */
+export class ConnectionLostError extends SteadyError {
+  /**
+   * @param message A sentence that says what was going on.
+   * @param details Outcome, cause, and whether to retry (by default only what is provably without effect).
+   */
+  constructor(
+    message: string,
+    details: { outcome: Outcome; cause?: unknown; retryable?: boolean },
+  ) {
+    super("CONNECTION_CLOSED", message, {
+      outcome: details.outcome,
+      retryable: details.retryable ??
+        (details.outcome === "not-applied" || details.outcome === "rolled-back"),
+      cause: details.cause,
+    });
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "ConnectionLostError";
+  }
+}
+
+/** The connection was lost after COMMIT was sent and before it was answered: the transaction may be in force or not. */
+export class CommitUnknownError extends SteadyError {
+  /** @param cause What broke the connection. */
+  constructor(cause?: unknown) {
+    super(
+      "COMMIT_UNKNOWN",
+      "The connection was lost while COMMIT was on its way: the transaction may be committed or rolled back",
+      { outcome: "unknown", retryable: false, cause },
+    );
+  }
+
+  /** Name of the class. */
+  override get name(): string {
+    return "CommitUnknownError";
+  }
+}
+
+/**
+ * Reads the message of whatever was thrown.
+ *
+ * @param error Anything.
+ * @returns Its message, or the thing as text.
+ */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === "" && error.errors.length > 0) {
+    return error.errors.map(messageOf).join("; ");
+  }
+  return error instanceof Error ? error.message : String(error);
+}

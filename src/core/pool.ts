@@ -1,0 +1,492 @@
+/**
+ * The pool: who gets which connection, and when one is opened or closed.
+ *
+ * All changes of the books are synchronous and made here, before any wait; input and output happen on slots that
+ * already have a state, and whatever a wait brings is judged anew by that state.
+ *
+ * @module
+ */
+
+import { Bag } from "./bag.ts";
+import type { Timer } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Driver } from "./driver.ts";
+import {
+  AcquireTimeoutError,
+  ConnectError,
+  messageOf,
+  PoolClosedError,
+  TooManyConnectionsError,
+  TooManyWaitersError,
+} from "./errors.ts";
+import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
+import {
+  type AcquireOptions,
+  checkAcquireOptions,
+  type CloseOptions,
+  type PoolOptions,
+  RESET_TIMEOUT_MS,
+  resolveCloseTimeout,
+  type ResolvedPoolOptions,
+  resolvePoolOptions,
+} from "./options.ts";
+import { Outage } from "./outage.ts";
+import { Slot } from "./slot.ts";
+import type { PoolState, PoolStats } from "./stats.ts";
+import { SteadyConnection } from "./steady_connection.ts";
+import { WaiterQueue } from "./waiter_queue.ts";
+import { Waiter } from "./waiter.ts";
+
+/**
+ * A bounded set of connections, lent one borrower at a time.
+ *
+ * Waiters are served in the order they came, idle connections in the reverse order of their use. Connects belong to the
+ * pool: who leaves early wastes nothing, and a connection that is given back serves the waiter a connect was started
+ * for. What cannot be trusted any more (busy, unknown, not to be rolled back) is closed, never lent again.
+ *
+ * @example Ten lines
+ * ```ts
+ * import { Pool } from "@steady/pool";
+ * import { FakeDriver } from "@steady/pool/testing";
+ *
+ * await using pool = new Pool(new FakeDriver(), { max: 10, acquireTimeoutMs: 2_000 });
+ * const answer = await pool.use((lease) => lease.connection.run("select 1"));
+ * console.log(answer, pool.stats());
+ * ```
+ */
+export class Pool<C> implements AsyncDisposable {
+  readonly #driver: Driver<C>;
+  readonly #options: ResolvedPoolOptions;
+  readonly #bag = new Bag<C>();
+  readonly #queue: WaiterQueue<C>;
+  readonly #outage: Outage;
+  readonly #leaseHome: LeaseHome<C>;
+  #state: PoolState = "open";
+  #generation = 0;
+  #epoch = 0;
+  #closed: Promise<void> | undefined;
+  #finishClose: (() => void) | undefined;
+  #closeTimer: Timer | undefined;
+  #closeAt = Infinity;
+
+  /**
+   * @param driver Opens, watches and closes the connections.
+   * @param options Limits and deadlines.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   */
+  constructor(driver: Driver<C>, options?: PoolOptions) {
+    this.#options = resolvePoolOptions(options);
+    this.#driver = driver;
+    const { clock, acquireTimeoutMs } = this.#options;
+    this.#queue = new WaiterQueue(clock, (waiter) => this.#expired(waiter));
+    this.#outage = new Outage(clock, acquireTimeoutMs, () => this.#grow());
+    this.#leaseHome = {
+      takeBack: (slot) => this.#takeBack(slot),
+      discard: (slot) => {
+        if (slot.state === "used") this.#destroySlot(slot);
+      },
+    };
+  }
+
+  /**
+   * Lends a connection: an idle one at once, else as soon as one is given back or opened.
+   *
+   * @param options Signal and deadline of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
+   * @throws {TooManyWaitersError} If the queue is full.
+   * @throws {ConnectError} If the server refuses the pool for good.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   */
+  acquire(options?: AcquireOptions): Promise<Lease<C>> {
+    if (options === undefined) {
+      const lease = this.#lendIdle();
+      if (lease !== undefined) return Promise.resolve(lease);
+    }
+    return new Promise((lent, refused) => this.lend(lent, refused, options));
+  }
+
+  /**
+   * Lends an idle connection, or none; never waits, opens nothing.
+   *
+   * @returns The lease, or `undefined`.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   */
+  tryAcquire(): Lease<C> | undefined {
+    if (this.#state !== "open") throw new PoolClosedError();
+    return this.#lendIdle();
+  }
+
+  /**
+   * {@linkcode Pool.acquire} with callbacks instead of a promise, for drivers' front ends: no turn of the event loop
+   * comes between a connection that is free and its next borrower.
+   *
+   * @param lent Receives the lease; may be called before `lend` returns. Must not throw.
+   * @param refused Receives the error; may be called before `lend` returns. Must not throw.
+   * @param options Signal and deadline of this acquire.
+   * @returns Ends the wait: no callback is called any more. Does nothing once one was.
+   */
+  lend(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    options?: AcquireOptions,
+  ): () => void {
+    let timeoutMs = this.#options.acquireTimeoutMs;
+    let signal: AbortSignal | undefined;
+    if (options !== undefined) {
+      try {
+        checkAcquireOptions(options);
+      } catch (error) {
+        refused(error);
+        return noop;
+      }
+      timeoutMs = options.timeoutMs ?? timeoutMs;
+      signal = options.signal ?? undefined;
+      if (signal?.aborted) {
+        refused(signal.reason);
+        return noop;
+      }
+    }
+    if (this.#state !== "open") {
+      refused(new PoolClosedError());
+      return noop;
+    }
+    const lease = this.#lendIdle();
+    if (lease !== undefined) {
+      lent(lease);
+      return noop;
+    }
+    const refusal = this.#refusal(timeoutMs);
+    if (refusal !== undefined) {
+      refused(refusal);
+      return noop;
+    }
+    const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
+    const deadline = finite ? this.#options.clock.now() + timeoutMs : Infinity;
+    const waiter = new Waiter<C>(lent, refused, timeoutMs, deadline);
+    if (signal !== undefined) waiter.listen(signal, this.#waiterHome);
+    this.#queue.push(waiter);
+    this.#grow();
+    return () => this.#leave(waiter);
+  }
+
+  readonly #waiterHome = {
+    aborted: (waiter: Waiter<C>, reason: unknown): void => {
+      this.#leave(waiter);
+      waiter.refused(reason);
+    },
+  };
+
+  /**
+   * Lends a connection to `fn` and takes it back in any case.
+   *
+   * @param fn What to do with it.
+   * @param options Signal and deadline of the acquire.
+   * @returns What `fn` returns.
+   * @throws What {@linkcode Pool.acquire} throws, and what `fn` throws.
+   */
+  async use<R>(
+    fn: (lease: Lease<C>) => R | PromiseLike<R>,
+    options?: AcquireOptions,
+  ): Promise<R> {
+    const lease = await this.acquire(options);
+    try {
+      return await fn(lease);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /**
+   * Takes a connection back; the same as the lease's own `release`.
+   *
+   * @param lease The lease. Idempotent.
+   */
+  release(lease: Lease<C>): void {
+    lease.release();
+  }
+
+  /** @returns The counts at this instant. */
+  stats(): PoolStats {
+    const bag = this.#bag;
+    return {
+      state: this.#state,
+      max: this.#options.max,
+      total: bag.total,
+      connecting: bag.count("connecting"),
+      idle: bag.count("idle"),
+      used: bag.count("used"),
+      checking: bag.count("checking"),
+      resetting: bag.count("resetting"),
+      closing: bag.count("closing"),
+      waiters: this.#queue.size,
+    };
+  }
+
+  /** Condemns all present connections: idle ones are closed now, lent ones when they come back. */
+  evict(): void {
+    this.#generation++;
+    for (const slot of [...this.#bag.slots()]) {
+      if (slot.state === "idle") this.#closeSlot(slot);
+    }
+  }
+
+  /**
+   * Closes the pool: waiters are rejected at once, idle connections closed, lent ones closed as they come back, and
+   * destroyed when the time is over. Idempotent; a later call can only shorten the time.
+   *
+   * @param options How long to wait for what is lent.
+   * @returns Resolved when every connection is gone.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    const timeoutMs = resolveCloseTimeout(options);
+    this.#closed ??= this.#startClose();
+    this.#limitClose(timeoutMs);
+    await this.#closed;
+  }
+
+  /** {@inheritDoc Pool.close} */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  // Lending
+
+  #lendIdle(): Lease<C> | undefined {
+    const slot = this.#bag.takeIdle();
+    return slot === undefined ? undefined : new PoolLease(this.#leaseHome, slot);
+  }
+
+  /** Why a new waiter is not let in, if so. */
+  #refusal(timeoutMs: number): Error | undefined {
+    const queued = this.#queue.size - this.#comingConnects();
+    if (queued < 0) return undefined;
+    if (timeoutMs === 0) {
+      return this.#outage.on && this.#bag.total < this.#options.max
+        ? this.#connectError(this.#outage.error, true)
+        : new TooManyConnectionsError(this.stats());
+    }
+    return queued >= this.#options.maxWaiters ? new TooManyWaitersError(this.stats()) : undefined;
+  }
+
+  /** Connects under way and those that can be started now: each serves one waiter without queueing. */
+  #comingConnects(): number {
+    const connecting = this.#bag.count("connecting");
+    const free = this.#options.max - this.#bag.total;
+    if (!this.#outage.on) return connecting + free;
+    return connecting > 0 || !this.#outage.mayTry ? connecting : Math.min(1, free);
+  }
+
+  /** Gives a ready connection to who waits longest, else keeps it. */
+  #offer(slot: Slot<C>): void {
+    const waiter = this.#queue.shift();
+    if (waiter === undefined) {
+      this.#bag.move(slot, "idle");
+      return;
+    }
+    if (this.#queue.size === 0) this.#outage.stopWaiting();
+    this.#bag.move(slot, "used");
+    waiter.lent(new PoolLease(this.#leaseHome, slot));
+  }
+
+  #takeBack(slot: Slot<C>): void {
+    // Lost, or destroyed at the end of close, while it was lent.
+    if (slot.state !== "used" || slot.connection === undefined) return;
+    const status = this.#driver.status(slot.connection);
+    if (status === "busy" || status === "unknown") return this.#destroySlot(slot);
+    if (!this.#lendable(slot)) return this.#closeSlot(slot);
+    if (status === "idle") return this.#offer(slot);
+    void this.#reset(slot, slot.connection);
+  }
+
+  #lendable(slot: Slot<C>): boolean {
+    return this.#state === "open" && slot.generation === this.#generation;
+  }
+
+  async #reset(slot: Slot<C>, connection: C): Promise<void> {
+    this.#bag.move(slot, "resetting");
+    let clean = false;
+    try {
+      await withDeadline((signal) => this.#driver.reset(connection, "rollback", { signal }), {
+        clock: this.#options.clock,
+        timeoutMs: RESET_TIMEOUT_MS,
+        timeoutError: () => new Error(`no answer within ${RESET_TIMEOUT_MS} ms`),
+      });
+      clean = this.#driver.status(connection) === "idle";
+    } catch {
+      // Whatever the reason: a connection that cannot be cleaned is not lent again.
+    }
+    if (slot.state !== "resetting") return;
+    if (!clean) this.#destroySlot(slot);
+    else if (this.#lendable(slot)) this.#offer(slot);
+    else this.#closeSlot(slot);
+  }
+
+  // Waiting
+
+  #leave(waiter: Waiter<C>): void {
+    if (!this.#queue.has(waiter)) return;
+    this.#queue.remove(waiter);
+    if (this.#queue.size === 0) this.#outage.stopWaiting();
+  }
+
+  #expired(waiter: Waiter<C>): void {
+    if (this.#queue.size === 0) this.#outage.stopWaiting();
+    const connecting = this.#outage.on || this.#bag.count("connecting") > 0;
+    waiter.refused(
+      new AcquireTimeoutError(
+        connecting ? "connect" : "queue",
+        waiter.timeoutMs,
+        this.stats(),
+        this.#outage.error,
+      ),
+    );
+  }
+
+  // Opening
+
+  /** Opens as many connections as are waited for and allowed, one at a time while the server cannot be had. */
+  #grow(): void {
+    const { max } = this.#options;
+    const bag = this.#bag;
+    while (this.#state === "open") {
+      const connecting = bag.count("connecting");
+      if (connecting >= this.#queue.size || bag.total >= max) return;
+      if (this.#outage.on) {
+        if (connecting > 0) return;
+        if (!this.#outage.mayTry) return this.#outage.wait();
+      }
+      this.#connect();
+    }
+  }
+
+  #connect(): void {
+    const { connectTimeoutMs, clock } = this.#options;
+    const slot = new Slot<C>(this.#generation);
+    const steady = new SteadyConnection(this.#driver, {
+      connectTimeoutMs,
+      clock,
+      nextEpoch: () => ++this.#epoch,
+      onLost: (cause) => this.#lost(slot, cause),
+    });
+    slot.steady = steady;
+    this.#bag.add(slot);
+    steady.open().then(
+      (connection) => this.#connected(slot, connection),
+      (error) => this.#connectFailed(slot, error),
+    );
+  }
+
+  #connected(slot: Slot<C>, connection: C): void {
+    // Lost or destroyed before this continuation ran.
+    if (slot.state !== "connecting") return;
+    slot.connection = connection;
+    this.#outage.ended();
+    if (this.#lendable(slot)) this.#offer(slot);
+    else this.#closeSlot(slot);
+    this.#grow();
+  }
+
+  #connectFailed(slot: Slot<C>, error: unknown): void {
+    if (slot.state !== "connecting") return;
+    this.#bag.move(slot, "gone");
+    slot.steady?.destroy();
+    if (this.#state === "open") {
+      if (this.#driver.classify(error) === "rejected") this.#refuse(() => true, error, false);
+      else {
+        this.#outage.failed(error);
+        this.#refuse((waiter) => waiter.timeoutMs === 0, error, true);
+      }
+    }
+    this.#freed();
+  }
+
+  /** Rejects waiters because of a failed connect; each gets an error object of its own. */
+  #refuse(which: (waiter: Waiter<C>) => boolean, cause: unknown, retryable: boolean): void {
+    let waiter = this.#queue.head;
+    while (waiter !== undefined) {
+      const { next } = waiter;
+      if (which(waiter)) {
+        this.#leave(waiter);
+        waiter.refused(this.#connectError(cause, retryable));
+      }
+      waiter = next;
+    }
+  }
+
+  #connectError(cause: unknown, retryable: boolean): ConnectError {
+    return new ConnectError(`Cannot connect: ${messageOf(cause)}`, {
+      cause,
+      retryable,
+      stats: this.stats(),
+    });
+  }
+
+  // Closing
+
+  #lost(slot: Slot<C>, cause: unknown): void {
+    if (slot.state === "connecting") return this.#connectFailed(slot, cause);
+    this.#bag.move(slot, "gone");
+    this.#freed();
+  }
+
+  #closeSlot(slot: Slot<C>): void {
+    this.#bag.move(slot, "closing");
+    slot.steady?.close().then(() => {
+      this.#bag.move(slot, "gone");
+      this.#freed();
+    });
+  }
+
+  #destroySlot(slot: Slot<C>): void {
+    this.#bag.move(slot, "gone");
+    slot.steady?.destroy();
+    this.#freed();
+  }
+
+  /** A place became free, whatever the reason: the one wake-up there is. */
+  #freed(): void {
+    this.#grow();
+    if (this.#bag.total === 0) this.#finishClose?.();
+  }
+
+  #startClose(): Promise<void> {
+    this.#state = "draining";
+    this.#outage.stopWaiting();
+    const closed = new Promise<void>((resolve) => {
+      this.#finishClose = () => {
+        this.#finishClose = undefined;
+        this.#state = "closed";
+        this.#closeTimer?.cancel();
+        this.#queue.dispose();
+        resolve();
+      };
+    });
+    for (let waiter = this.#queue.shift(); waiter !== undefined; waiter = this.#queue.shift()) {
+      waiter.refused(new PoolClosedError());
+    }
+    for (const slot of [...this.#bag.slots()]) {
+      if (slot.state === "connecting") this.#destroySlot(slot);
+      else if (slot.state === "idle") this.#closeSlot(slot);
+    }
+    if (this.#bag.total === 0) this.#finishClose?.();
+    return closed;
+  }
+
+  #limitClose(timeoutMs: number): void {
+    const { clock } = this.#options;
+    const at = clock.now() + timeoutMs;
+    if (this.#state === "closed" || at >= this.#closeAt) return;
+    this.#closeAt = at;
+    this.#closeTimer?.cancel();
+    this.#closeTimer = clock.schedule(timeoutMs, () => {
+      for (const slot of [...this.#bag.slots()]) this.#destroySlot(slot);
+    });
+  }
+}
+
+function noop(): void {}

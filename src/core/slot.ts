@@ -1,0 +1,36 @@
+/**
+ * The pool's place for one connection.
+ *
+ * @module
+ */
+
+import type { SteadyConnection } from "./steady_connection.ts";
+
+/** What a slot's connection is doing. `gone`: it counts no more. */
+export type SlotState =
+  | "connecting"
+  | "idle"
+  | "used"
+  | "checking"
+  | "resetting"
+  | "closing"
+  | "gone";
+
+/** The pool's place for one connection, with its state. Only the {@linkcode Bag} changes the state. */
+export class Slot<C> {
+  /** What the connection is doing. */
+  state: SlotState = "connecting";
+  /** The open physical connection; kept here because looking it up costs at every acquire. */
+  connection: C | undefined = undefined;
+  /** Owner of the physical connection. */
+  steady: SteadyConnection<C> | undefined = undefined;
+  /** Generation of the pool in which it was opened; an older one is not lent again. */
+  readonly generation: number;
+  /** Neighbours among the idle. */
+  below: Slot<C> | undefined = undefined;
+  above: Slot<C> | undefined = undefined;
+
+  constructor(generation: number) {
+    this.generation = generation;
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * A queued acquire.
+ *
+ * @module
+ */
+
+import type { Lease } from "./lease.ts";
+
+/** Takes a waiter whose signal aborted out of its queue. */
+export interface WaiterHome<C> {
+  /**
+   * The waiter's signal aborted.
+   *
+   * @param waiter The waiter; still queued.
+   * @param reason The signal's reason.
+   */
+  aborted(waiter: Waiter<C>, reason: unknown): void;
+}
+
+/**
+ * A queued acquire: a node of the queue, an entry of the deadlines, and the listener of its own signal, in one object
+ * because a hundred thousand of them may wait.
+ */
+export class Waiter<C> {
+  /** Receives the lease. Exactly one of `lent` and `refused` is called, once, synchronously. */
+  readonly lent: (lease: Lease<C>) => void;
+  /** Receives the reason why there is none. */
+  readonly refused: (error: unknown) => void;
+  /** Length of its deadline in milliseconds from the call; `Infinity` for none; 0 for one that must not queue. */
+  readonly timeoutMs: number;
+  /** When its deadline passes, in the clock's monotonic time; `Infinity` for none. */
+  readonly deadline: number;
+  /** Who waits next longer and next shorter. */
+  previous: Waiter<C> | undefined = undefined;
+  next: Waiter<C> | undefined = undefined;
+  /** Place in the heap of deadlines that are out of order; -1 when not there. */
+  heapIndex = -1;
+  #signal: AbortSignal | undefined = undefined;
+  #home: WaiterHome<C> | undefined = undefined;
+
+  constructor(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    timeoutMs: number,
+    deadline: number,
+  ) {
+    this.lent = lent;
+    this.refused = refused;
+    this.timeoutMs = timeoutMs;
+    this.deadline = deadline;
+  }
+
+  /**
+   * Listens to a signal until {@linkcode Waiter.deafen}.
+   *
+   * @param signal The caller's signal.
+   * @param home Told when it aborts.
+   */
+  listen(signal: AbortSignal, home: WaiterHome<C>): void {
+    this.#signal = signal;
+    this.#home = home;
+    signal.addEventListener("abort", this, { once: true });
+  }
+
+  /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
+  deafen(): void {
+    if (this.#signal === undefined) return;
+    this.#signal.removeEventListener("abort", this);
+    this.#signal = undefined;
+  }
+
+  /** The signal aborted. */
+  handleEvent(): void {
+    this.#home?.aborted(this, this.#signal?.reason);
+  }
+}

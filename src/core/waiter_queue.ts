@@ -1,0 +1,163 @@
+/**
+ * Who waits, in order, and until when.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "./clock.ts";
+import { DeadlineHeap } from "./deadline_heap.ts";
+import type { Waiter } from "./waiter.ts";
+
+/**
+ * A FIFO queue with one timer for all deadlines.
+ *
+ * Waiters with equal timeouts queue in the order of their deadlines, so the queue itself is their timetable:
+ * `#earliest` walks along it and never back. Only deadlines that are earlier than one queued before go to a heap.
+ */
+export class WaiterQueue<C> {
+  readonly #clock: Clock;
+  readonly #expired: (waiter: Waiter<C>) => void;
+  readonly #outOfOrder = new DeadlineHeap<C>();
+  #head: Waiter<C> | undefined;
+  #tail: Waiter<C> | undefined;
+  #size = 0;
+  /** First waiter whose deadline is in order. */
+  #earliest: Waiter<C> | undefined;
+  /** Latest deadline that is in order. */
+  #latest = -Infinity;
+  #timer: Timer | undefined;
+  #timerAt = Infinity;
+
+  /**
+   * @param clock Source of time and timers.
+   * @param expired Told of each waiter whose deadline passed, after it left the queue.
+   */
+  constructor(clock: Clock, expired: (waiter: Waiter<C>) => void) {
+    this.#clock = clock;
+    this.#expired = expired;
+  }
+
+  /** How many wait. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /**
+   * Tells whether a waiter is queued.
+   *
+   * @param waiter Any waiter that was pushed here.
+   * @returns `false` once it was shifted, removed or expired.
+   */
+  has(waiter: Waiter<C>): boolean {
+    return waiter === this.#head || waiter.previous !== undefined;
+  }
+
+  /** Who waits longest. */
+  get head(): Waiter<C> | undefined {
+    return this.#head;
+  }
+
+  /**
+   * Queues a waiter at the end.
+   *
+   * @param waiter Not yet queued.
+   */
+  push(waiter: Waiter<C>): void {
+    const tail = this.#tail;
+    if (tail === undefined) this.#head = waiter;
+    else {
+      tail.next = waiter;
+      waiter.previous = tail;
+    }
+    this.#tail = waiter;
+    this.#size++;
+    const { deadline } = waiter;
+    if (deadline !== Infinity) {
+      if (this.#earliest === undefined) {
+        this.#earliest = waiter;
+        this.#latest = deadline;
+      } else if (deadline >= this.#latest) this.#latest = deadline;
+      else this.#outOfOrder.add(waiter);
+      if (deadline < this.#timerAt) this.#arm(deadline);
+    }
+    // The process must not end while somebody waits.
+    if (this.#size === 1) this.#timer?.ref();
+  }
+
+  /**
+   * Takes out who waits longest.
+   *
+   * @returns The waiter, no longer queued nor listening to its signal; `undefined` if nobody waits.
+   */
+  shift(): Waiter<C> | undefined {
+    const head = this.#head;
+    if (head !== undefined) this.remove(head);
+    return head;
+  }
+
+  /**
+   * Takes a waiter out.
+   *
+   * @param waiter In the queue.
+   */
+  remove(waiter: Waiter<C>): void {
+    const { next, previous } = waiter;
+    if (waiter === this.#earliest) this.#earliest = this.#nextInOrder(next);
+    else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
+    if (previous === undefined) this.#head = next;
+    else previous.next = next;
+    if (next === undefined) this.#tail = previous;
+    else next.previous = previous;
+    waiter.next = waiter.previous = undefined;
+    waiter.deafen();
+    // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
+    if (--this.#size === 0) this.#timer?.unref();
+  }
+
+  /** Cancels the timer of a queue that will not be used again. */
+  dispose(): void {
+    this.#timer?.cancel();
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  #nextInOrder(from: Waiter<C> | undefined): Waiter<C> | undefined {
+    let waiter = from;
+    while (waiter !== undefined && (waiter.heapIndex >= 0 || waiter.deadline === Infinity)) {
+      waiter = waiter.next;
+    }
+    return waiter;
+  }
+
+  #arm(at: number): void {
+    this.#timer?.cancel();
+    this.#timerAt = at;
+    this.#timer = this.#clock.schedule(Math.max(0, at - this.#clock.now()), () => this.#fire());
+  }
+
+  #fire(): void {
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    const now = this.#clock.now();
+    for (;;) {
+      const waiter = this.#next();
+      if (waiter === undefined) return;
+      if (waiter.deadline > now) {
+        // The callbacks may have queued somebody and armed the timer already.
+        if (waiter.deadline < this.#timerAt) this.#arm(waiter.deadline);
+        return;
+      }
+      this.remove(waiter);
+      this.#expired(waiter);
+    }
+  }
+
+  #next(): Waiter<C> | undefined {
+    const inOrder = this.#earliest;
+    const outOfOrder = this.#outOfOrder.first;
+    if (inOrder === undefined) return outOfOrder;
+    return outOfOrder !== undefined && outOfOrder.deadline < inOrder.deadline
+      ? outOfOrder
+      : inOrder;
+  }
+}
