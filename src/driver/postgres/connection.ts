@@ -1,0 +1,442 @@
+/**
+ * One physical connection: a porsager client that has one socket in its life, and what the wire says about it.
+ *
+ * @module
+ */
+
+import type { ConnectionStatus } from "../../core/driver.ts";
+import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
+import type { Runtime, Socket } from "../../core/runtime.ts";
+import { requestCancel } from "./cancel_request.ts";
+import { dial, type Endpoint } from "./dial.ts";
+import { Duplex } from "./duplex.ts";
+import {
+  createClient,
+  type PorsagerConnection,
+  type PorsagerQuery,
+  refuseSocket,
+  type Template,
+} from "./porsager.ts";
+import { cancelledError, Statement, type StatementListener } from "./statement.ts";
+import { WireTap } from "./wire_tap.ts";
+
+/** What a connection is opened with. */
+export interface OpenOptions {
+  /** The options that all connections share. */
+  readonly template: Template;
+  /** Supplies sockets. */
+  readonly runtime: Runtime;
+  /** Where and how. */
+  readonly endpoint: Endpoint;
+  /** Whether this connection learns the array types for all. */
+  readonly fetchTypes: boolean;
+  /** Ends the attempt. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Result of a command. */
+export interface CommandResult {
+  /** The server's command tag, such as `COMMIT` or `ROLLBACK`. */
+  readonly command: string | null;
+}
+
+/**
+ * Words with which a statement may end its transaction. A statement that was sent and has one of them may have
+ * committed, whatever else it says.
+ */
+const MAY_END_TRANSACTION = /\b(commit|end|prepare|rollback|abort|call|do)\b/i;
+
+/**
+ * One physical connection to PostgreSQL.
+ *
+ * It executes one statement at a time, in the order given; a statement is over when the server said ReadyForQuery for
+ * the last of it, however early its promise settled. It never opens a second socket.
+ */
+export class PostgresConnection {
+  readonly #options: OpenOptions;
+  readonly #socket: Socket;
+  readonly #tap = new WireTap();
+  readonly #duplex: Duplex;
+  readonly #lostListeners = new Set<(cause: unknown) => void>();
+  #porsager: PorsagerConnection | undefined;
+  #opened: (() => void) | undefined;
+  #lost = false;
+  #lostCause: unknown;
+  /** The statement that is executing. */
+  #current: Statement | undefined;
+  #executesBefore = 0;
+  /** Statements that are not sent. */
+  #first: Statement | undefined;
+  #last: Statement | undefined;
+  #cancelling = false;
+  #quietDuringCancel = false;
+  #referenced = true;
+  #endedHere = false;
+
+  private constructor(options: OpenOptions, socket: Socket) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#duplex = new Duplex(socket, this.#tap, () => this.#wrote());
+    socket.receive({
+      data: (bytes) => this.#duplex.received(bytes),
+      drain: () => this.#duplex.drained(),
+      close: (error) => this.#gone(error),
+    });
+  }
+
+  /**
+   * Opens a connection: socket, TLS, start-up, password, and one round trip as proof.
+   *
+   * @param options Where and how.
+   * @returns The connection, idle.
+   */
+  static async open(options: OpenOptions): Promise<PostgresConnection> {
+    const { template, runtime, endpoint, signal } = options;
+    signal?.throwIfAborted();
+    const password = await resolvePassword(template);
+    signal?.throwIfAborted();
+    const socket = await dial(runtime, endpoint, signal);
+    const connection = new PostgresConnection(options, socket);
+    const abort = (): void => connection.destroy();
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      await connection.#startUp(password);
+    } catch (error) {
+      connection.destroy();
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+    signal?.throwIfAborted();
+    return connection;
+  }
+
+  #startUp(password: string): Promise<void> {
+    let duplex: Duplex | undefined = this.#duplex;
+    const client = createClient(this.#options.template, {
+      pass: password,
+      fetchTypes: this.#options.fetchTypes,
+      socket: () => {
+        const only = duplex;
+        duplex = undefined;
+        return only ?? refuseSocket();
+      },
+    });
+    return new Promise((resolve, reject) => {
+      this.#opened = resolve;
+      // The client hands its connection to the first query that it executes.
+      const first = client.unsafe("", [], {
+        onexecute: (connection: PorsagerConnection): boolean => {
+          this.#porsager = connection;
+          const quiet: (() => void) & { release?: boolean } = () => this.#quiet();
+          quiet.release = true;
+          connection.reserved = quiet;
+          return true;
+        },
+      } as Record<string, unknown>);
+      first.catch((error: unknown) => reject(this.#lost ? this.#lostCause ?? error : error));
+    });
+  }
+
+  /** Process id of the backend. */
+  get pid(): number {
+    return this.#tap.pid;
+  }
+
+  /** Whether the server is a standby; `undefined` where it does not say. */
+  get inHotStandby(): boolean | undefined {
+    return this.#tap.inHotStandby;
+  }
+
+  /** Whether the connection is gone. */
+  get lost(): boolean {
+    return this.#lost;
+  }
+
+  /** Whether the connection is gone because this side closed it in an orderly way. */
+  get endedHere(): boolean {
+    return this.#endedHere;
+  }
+
+  /** What the connection is doing, by the server's word. */
+  get status(): ConnectionStatus {
+    if (this.#lost) return "unknown";
+    if (this.#current !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
+    return this.#tap.transaction ?? "unknown";
+  }
+
+  /**
+   * Executes a statement, after those given before.
+   *
+   * @param statement Not yet sent anywhere.
+   */
+  send(statement: Statement): void {
+    statement.carrier = this;
+    if (this.#lost) return statement.lost(this.#outcomeOf(statement), this.#lostCause);
+    const current = this.#current;
+    if (current === undefined) return this.#start(statement);
+    if (isOpenStream(current.stream)) {
+      statement.reject(
+        Object.assign(new Error("COPY_IN_PROGRESS: You cannot execute queries during copy"), {
+          code: "COPY_IN_PROGRESS",
+        }),
+      );
+      return statement.end();
+    }
+    statement.previous = this.#last;
+    if (this.#last === undefined) this.#first = statement;
+    else this.#last.next = statement;
+    this.#last = statement;
+  }
+
+  #start(statement: Statement): void {
+    this.#current = statement;
+    this.#executesBefore = this.#tap.executesSent;
+    if (!this.#referenced) {
+      this.#referenced = true;
+      this.#socket.ref();
+    }
+    this.#porsager?.execute(statement.query);
+  }
+
+  /** Bytes left: the current statement is on its way as soon as what executes it is among them. */
+  #wrote(): void {
+    const statement = this.#current;
+    if (statement?.evidence === "unsent" && this.#tap.executesSent > this.#executesBefore) {
+      statement.evidence = "sent";
+    }
+  }
+
+  /** The server has answered all that was sent. */
+  #quiet(): void {
+    if (this.#opened !== undefined) {
+      this.#opened();
+      this.#opened = undefined;
+    }
+    if (this.#cancelling) {
+      this.#quietDuringCancel = true;
+      return;
+    }
+    if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
+    const statement = this.#current;
+    this.#current = undefined;
+    if (statement?.evidence === "sent") statement.evidence = "answered";
+    const next = this.#first;
+    if (next !== undefined) {
+      this.#unlink(next);
+      this.#start(next);
+    }
+    statement?.end();
+    if (this.#current === undefined && this.#referenced) {
+      this.#referenced = false;
+      this.#socket.unref();
+    }
+  }
+
+  #unlink(statement: Statement): void {
+    const { previous, next } = statement;
+    if (previous === undefined) this.#first = next;
+    else previous.next = next;
+    if (next === undefined) this.#last = previous;
+    else next.previous = previous;
+    statement.previous = statement.next = undefined;
+  }
+
+  /**
+   * Executes one command of the driver's own by the simple protocol.
+   *
+   * @param text The command.
+   * @param options Signal, and a listener for how it ends.
+   * @returns The server's command tag.
+   */
+  async run(
+    text: string,
+    options?: { readonly signal?: AbortSignal; readonly listener?: StatementListener },
+  ): Promise<CommandResult> {
+    const signal = options?.signal;
+    signal?.throwIfAborted();
+    const { Query } = this.#options.template;
+    const query = new Query([text], [], ignore, ignore, { simple: true, prepare: false });
+    const statement = new Statement(query, options?.listener);
+    const abort = (): void => this.abort(statement, signal?.reason);
+    signal?.addEventListener("abort", abort, { once: true });
+    this.send(statement);
+    try {
+      return await query as CommandResult;
+    } finally {
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /**
+   * Gives a statement up. Unsent, it is taken out; sent, its connection is closed, because a late answer must not be
+   * taken for another statement's.
+   *
+   * @param statement Given to this connection before.
+   * @param reason What its caller gets.
+   */
+  abort(statement: Statement, reason: unknown): void {
+    if (statement === this.#current) {
+      statement.reject(reason);
+      this.destroy(reason);
+    } else if (this.#isWaiting(statement)) {
+      this.#unlink(statement);
+      statement.reject(reason);
+      statement.end();
+    }
+  }
+
+  #isWaiting(statement: Statement): boolean {
+    return statement === this.#first || statement.previous !== undefined;
+  }
+
+  /**
+   * Cancels a statement the way `query.cancel()` means it. Unsent, it is taken out; executing, the server is asked, and
+   * nothing else is sent before the server has taken notice.
+   *
+   * @param statement Given to this connection before.
+   */
+  cancel(statement: Statement): void {
+    if (statement === this.#current) void this.cancelCurrent().catch(ignore);
+    else this.abort(statement, cancelledError());
+  }
+
+  /**
+   * Asks the server to cancel what executes now.
+   *
+   * @param signal Ends the attempt.
+   * @returns Resolved when the server has taken notice, or when nothing executes.
+   */
+  async cancelCurrent(signal?: AbortSignal): Promise<void> {
+    if (this.#current === undefined || this.#cancelling || this.#lost) return;
+    const { runtime, endpoint } = this.#options;
+    this.#cancelling = true;
+    try {
+      await requestCancel(runtime, endpoint, this.#tap, signal);
+    } catch (error) {
+      // Whether the cancel is still on its way nobody knows: it must not strike the next statement.
+      this.destroy(error);
+      throw error;
+    } finally {
+      this.#cancelling = false;
+      if (this.#quietDuringCancel) {
+        this.#quietDuringCancel = false;
+        this.#quiet();
+      }
+    }
+  }
+
+  /**
+   * Says goodbye and closes; a connection that is not quiet is destroyed.
+   *
+   * @param signal Ends the wait.
+   * @returns Resolved when the socket is gone.
+   */
+  async close(signal?: AbortSignal): Promise<void> {
+    if (this.#lost) return;
+    if (this.status === "busy" || this.#porsager === undefined) return this.destroy();
+    const destroy = (): void => this.destroy();
+    signal?.addEventListener("abort", destroy, { once: true });
+    this.#socket.ref();
+    this.#endedHere = true;
+    this.#porsager.terminate();
+    await this.#socket.closed;
+    signal?.removeEventListener("abort", destroy);
+  }
+
+  /**
+   * Closes now.
+   *
+   * @param reason Why, for the errors of what is in hand.
+   */
+  destroy(reason?: unknown): void {
+    if (this.#lost) return;
+    this.#loseAll(reason ?? new Error("the connection was closed by this process"));
+    this.#socket.destroy();
+  }
+
+  /**
+   * Calls `listener` once when the connection is gone; at once if it is.
+   *
+   * @param listener Receives the cause.
+   * @returns Takes the listener off again.
+   */
+  onLost(listener: (cause: unknown) => void): () => void {
+    if (this.#lost) listener(this.#lostCause);
+    else this.#lostListeners.add(listener);
+    return () => this.#lostListeners.delete(listener);
+  }
+
+  #gone(error: Error | undefined): void {
+    if (this.#lost) return;
+    const { fatal } = this.#tap;
+    this.#loseAll(
+      fatal !== undefined
+        ? Object.assign(new Error(`${fatal.message} (${fatal.code})`, { cause: error }), {
+          code: fatal.code,
+        })
+        : error ?? new Error("the server closed the connection"),
+    );
+  }
+
+  #loseAll(cause: unknown): void {
+    this.#lost = true;
+    this.#lostCause = cause;
+    const statement = this.#current;
+    this.#current = undefined;
+    if (statement?.evidence === "sent" && this.#tap.fatal !== undefined) {
+      statement.evidence = "fatal";
+    }
+    // The pool first: whoever hears of the loss below may ask it for another connection.
+    for (const listener of this.#lostListeners) listener(cause);
+    this.#lostListeners.clear();
+    statement?.lost(this.#outcomeOf(statement), cause);
+    for (let next = this.#first; next !== undefined; next = this.#first) {
+      this.#unlink(next);
+      next.lost(this.#outcomeOf(next), cause);
+    }
+    this.#duplex.gone(
+      new ConnectionLostError(`The connection was lost: ${messageOf(cause)}`, {
+        outcome: "unknown",
+        cause,
+      }),
+    );
+  }
+
+  #outcomeOf(statement: Statement): Outcome {
+    const inTransaction = this.#tap.transaction === "in transaction" ||
+      this.#tap.transaction === "failed";
+    if (statement.evidence === "unsent") return inTransaction ? "rolled-back" : "not-applied";
+    return inTransaction && !MAY_END_TRANSACTION.test(textOf(statement.query))
+      ? "rolled-back"
+      : "unknown";
+  }
+}
+
+async function resolvePassword(template: Template): Promise<string> {
+  const { pass } = template.options;
+  // Asked for here, not by porsager: there a rejection would go unhandled and end the process.
+  const password = typeof pass === "function" ? await pass() : pass;
+  if (typeof password !== "string") {
+    throw new TypeError(
+      `Cannot connect as password must be, or return, a string: received ${typeof password}`,
+    );
+  }
+  return password;
+}
+
+function textOf(query: PorsagerQuery): string {
+  return query.string ?? query.strings.join(" ");
+}
+
+function isOpenStream(stream: unknown): boolean {
+  const { destroyed, readableEnded, writableEnded } = (stream ?? { destroyed: true }) as {
+    destroyed?: boolean;
+    readableEnded?: boolean;
+    writableEnded?: boolean;
+  };
+  return !destroyed && !readableEnded && !writableEnded;
+}
+
+function ignore(): void {}

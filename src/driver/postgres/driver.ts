@@ -1,0 +1,160 @@
+/**
+ * PostgreSQL as a {@linkcode Driver}.
+ *
+ * @module
+ */
+
+import type {
+  Command,
+  ConnectionStatus,
+  Driver,
+  DriverCallOptions,
+  ErrorClass,
+  Evidence,
+  ResetLevel,
+  Sharing,
+} from "../../core/driver.ts";
+import type { Runtime } from "../../core/runtime.ts";
+import { classify } from "./classify.ts";
+import { commandText, resetTexts } from "./commands.ts";
+import { PostgresConnection } from "./connection.ts";
+import {
+  type PostgresOptions,
+  type PostgresTypes,
+  type ResolvedPostgresOptions,
+  resolvePostgresOptions,
+} from "./options.ts";
+import type { Template } from "./porsager.ts";
+import { Statement } from "./statement.ts";
+import { TypeGate } from "./type_gate.ts";
+
+/** The postgres driver: porsager `postgres`, one client for each physical connection. */
+export class PostgresDriver implements Driver<PostgresConnection> {
+  /** Name of the driver. */
+  readonly name = "postgres";
+  /** Statements of several users could be pipelined; transactions could not. */
+  readonly sharing: Sharing = "multiplex";
+  readonly #runtime: Runtime;
+  readonly #options: ResolvedPostgresOptions;
+  readonly #types = new TypeGate();
+
+  /**
+   * @param runtime Supplies sockets.
+   * @param options Checked options.
+   */
+  constructor(runtime: Runtime, options: ResolvedPostgresOptions) {
+    this.#runtime = runtime;
+    this.#options = options;
+  }
+
+  /** porsager's options and factory of queries, shared by all connections. */
+  get template(): Template {
+    return this.#options.template;
+  }
+
+  connect(options?: DriverCallOptions): Promise<PostgresConnection> {
+    const signal = options?.signal;
+    const { template, endpoint } = this.#options;
+    const open = async (fetchTypes: boolean): Promise<PostgresConnection> => {
+      const connection = await PostgresConnection.open({
+        template,
+        runtime: this.#runtime,
+        endpoint,
+        fetchTypes,
+        signal,
+      });
+      // Another server may stand behind the same address next time, with other types.
+      connection.onLost(() => {
+        if (!connection.endedHere) this.#types.forget();
+      });
+      return connection;
+    };
+    return template.options.fetch_types ? this.#types.enter(open, signal) : open(false);
+  }
+
+  /** Makes the next connection learn the types anew, for those created since. */
+  forgetTypes(): void {
+    this.#types.forget();
+  }
+
+  close(connection: PostgresConnection, options?: DriverCallOptions): Promise<void> {
+    return connection.close(options?.signal);
+  }
+
+  destroy(connection: PostgresConnection): void {
+    connection.destroy();
+  }
+
+  async ping(connection: PostgresConnection, options?: DriverCallOptions): Promise<void> {
+    await connection.run("", options);
+  }
+
+  async reset(
+    connection: PostgresConnection,
+    level: ResetLevel,
+    options?: DriverCallOptions,
+  ): Promise<void> {
+    for (const text of resetTexts(level)) await connection.run(text, options);
+  }
+
+  async execute(
+    connection: PostgresConnection,
+    command: Command,
+    options?: DriverCallOptions,
+  ): Promise<void> {
+    await connection.run(commandText(command), options);
+  }
+
+  cancel(connection: PostgresConnection, options?: DriverCallOptions): Promise<void> {
+    return connection.cancelCurrent(options?.signal);
+  }
+
+  status(connection: PostgresConnection): ConnectionStatus {
+    return connection.status;
+  }
+
+  onLost(connection: PostgresConnection, listener: (cause: unknown) => void): void {
+    connection.onLost(listener);
+  }
+
+  evidence(statement: unknown): Evidence {
+    return statement instanceof Statement ? statement.evidence : "sent";
+  }
+
+  classify(error: unknown): ErrorClass {
+    return classify(error);
+  }
+}
+
+/** What {@linkcode postgresDriver} takes: a runtime, a URL, and porsager's options. */
+export interface PostgresDriverOptions<T extends PostgresTypes = Record<never, never>>
+  extends PostgresOptions<T> {
+  /** Supplies sockets: the `runtime` of `@steady/pool/deno` and its siblings. */
+  readonly runtime: Runtime;
+  /** Connection URL, `postgres://user:password@host:port/database?parameter=value`. */
+  readonly url?: string;
+}
+
+/**
+ * Makes the postgres driver, for a pool or a steady connection of your own wiring.
+ *
+ * @param options Runtime, URL, and porsager's options.
+ * @returns The driver.
+ * @throws {TypeError} If the URL or an option is wrong, or names several hosts.
+ *
+ * @example A pool without the ready-made front end
+ * ```ts
+ * import { Pool } from "@steady/pool";
+ * import { runtime } from "@steady/pool/deno";
+ * import { postgresDriver } from "@steady/pool/postgres";
+ *
+ * const driver = postgresDriver({ runtime, url: "postgres://app@localhost/app" });
+ * const pool = new Pool(driver, { max: 4 });
+ * ```
+ */
+export function postgresDriver<T extends PostgresTypes = Record<never, never>>(
+  options: PostgresDriverOptions<T>,
+): PostgresDriver {
+  const { runtime, url, ...rest } = options;
+  return new PostgresDriver(runtime, resolvePostgresOptions(url, rest));
+}

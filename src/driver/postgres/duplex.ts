@@ -1,0 +1,132 @@
+/**
+ * The Node-style duplex that porsager `postgres` expects, over a runtime's socket, with the tap in between.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Socket } from "../../core/runtime.ts";
+import type { WireTap } from "./wire_tap.ts";
+
+type Listener = (argument?: unknown) => void;
+
+/** One socket as porsager sees it. It never emits `drain`: the pool decides what is sent when. */
+export class Duplex {
+  readonly #socket: Socket;
+  readonly #tap: WireTap;
+  readonly #wrote: () => void;
+  readonly #listeners = new Map<string, Set<Listener>>();
+  #onData: Listener | undefined;
+  #written: (() => void)[] = [];
+  /** As in Node: `"open"` until it is closed. */
+  readyState: "open" | "closed" = "open";
+
+  /**
+   * @param socket Open, and past TLS.
+   * @param tap Reads in passing.
+   * @param wrote Told after bytes left.
+   */
+  constructor(socket: Socket, tap: WireTap, wrote: () => void) {
+    this.#socket = socket;
+    this.#tap = tap;
+    this.#wrote = wrote;
+  }
+
+  // Events, as far as porsager uses them
+
+  on(event: string, listener: Listener): this {
+    if (event === "data") this.#onData = listener;
+    const listeners = this.#listeners.get(event) ?? new Set();
+    this.#listeners.set(event, listeners.add(listener));
+    return this;
+  }
+
+  once(event: string, listener: Listener): this {
+    const once: Listener = (argument) => {
+      this.removeListener(event, once);
+      listener(argument);
+    };
+    return this.on(event, once);
+  }
+
+  removeListener(event: string, listener: Listener): this {
+    this.#listeners.get(event)?.delete(listener);
+    if (event === "data" && this.#onData === listener) this.#onData = undefined;
+    return this;
+  }
+
+  removeAllListeners(): this {
+    this.#listeners.clear();
+    this.#onData = undefined;
+    return this;
+  }
+
+  #emit(event: string, argument?: unknown): void {
+    for (const listener of [...this.#listeners.get(event) ?? []]) listener(argument);
+  }
+
+  // What porsager calls
+
+  write(bytes: Uint8Array, written?: () => void): boolean {
+    if (this.readyState === "closed") return false;
+    this.#tap.outgoing(bytes);
+    const room = this.#socket.write(bytes);
+    this.#wrote();
+    if (written !== undefined) {
+      // A COPY's next chunk is asked for by this callback: held back while there is no room, memory stays bounded.
+      if (room) queueMicrotask(written);
+      else this.#written.push(written);
+    }
+    return room;
+  }
+
+  end(bytes?: Uint8Array): void {
+    if (bytes !== undefined) this.write(bytes);
+    void this.#socket.close();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  // What the socket tells
+
+  /**
+   * Bytes came.
+   *
+   * @param bytes As they came.
+   */
+  received(bytes: Uint8Array): void {
+    this.#tap.incoming(bytes);
+    this.#onData?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  /** There is room to write again. */
+  drained(): void {
+    const written = this.#written;
+    this.#written = [];
+    for (const callback of written) callback();
+  }
+
+  /**
+   * The socket is gone.
+   *
+   * @param error What porsager rejects with whatever is left in its hands.
+   */
+  gone(error: Error): void {
+    if (this.readyState === "closed") return;
+    this.readyState = "closed";
+    // Before `close`: a client that is still starting up would otherwise try to connect again.
+    this.#emit("error", error);
+    this.#emit("close", false);
+    this.#written = [];
+  }
+}

@@ -1,0 +1,355 @@
+/**
+ * The driver's options: porsager's names, checked, and what they mean for us.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import type { SocketAddress } from "../../core/runtime.ts";
+import type { Endpoint } from "./dial.ts";
+import { createTemplate, type Template } from "./porsager.ts";
+import { type SslOptions, tlsPolicy } from "./tls.ts";
+
+/** Custom types by name, as porsager takes them. */
+export type PostgresTypes = Record<string, postgres.PostgresType>;
+
+/**
+ * Options of the postgres driver, named and meant as porsager `postgres` has them. What is not given is read from the
+ * `PG*` environment variables that porsager reads.
+ */
+export interface PostgresOptions<T extends PostgresTypes = Record<never, never>> {
+  /** Host name or address; a path is the directory of a Unix socket. @default {"localhost"} */
+  readonly host?: string;
+  /** The same as `host`. */
+  readonly hostname?: string;
+  /** Port. @default {5432} */
+  readonly port?: number;
+  /** Unix socket, whole path. */
+  readonly path?: string;
+  /** Name of the database. @default {user} */
+  readonly database?: string;
+  /** The same as `database`. */
+  readonly db?: string;
+  /** Name of the role. @default {name of the operating system's user} */
+  readonly user?: string;
+  /** The same as `user`. */
+  readonly username?: string;
+  /** Password, or a function that is asked for it before each connect. */
+  readonly password?: string | (() => string | Promise<string>);
+  /** The same as `password`. */
+  readonly pass?: string | (() => string | Promise<string>);
+  /**
+   * Whether and how to use TLS: `false`, `true` (verified in full), a mode of libpq's `sslmode`, or an object with
+   * Node's names.
+   *
+   * @default {false}
+   */
+  readonly ssl?:
+    | boolean
+    | "disable"
+    | "allow"
+    | "prefer"
+    | "require"
+    | "verify-ca"
+    | "verify-full"
+    | SslOptions;
+  /** `"direct"`: TLS from the first byte (PostgreSQL 17 and later). */
+  readonly sslnegotiation?: "postgres" | "direct";
+  /** Start-up parameters of the session, such as `application_name`, `search_path`, `statement_timeout`. */
+  readonly connection?: Partial<postgres.ConnectionParameters>;
+  /** Custom types. */
+  readonly types?: T;
+  /** Transforms of names, values and rows. */
+  readonly transform?: postgres.Options<T>["transform"];
+  /** Whether tagged statements are prepared under a name. @default {true} */
+  readonly prepare?: boolean;
+  /** The opposite of `prepare`. */
+  readonly no_prepare?: boolean;
+  /** Whether array types are learnt from the server. @default {true} */
+  readonly fetch_types?: boolean;
+  /** Called with each statement before it is sent. @default {false} */
+  readonly debug?: postgres.Options<T>["debug"];
+  /** Called with the server's notices. @default {nothing is done} */
+  readonly onnotice?: (notice: postgres.Notice) => void;
+  /** Called when the server reports a parameter. */
+  readonly onparameter?: (key: string, value: unknown) => void;
+  /** Called when a connection is gone, with a number of porsager's. */
+  readonly onclose?: (id: number) => void;
+  /** TCP keep-alive, in seconds of idleness; 0 for none. @default {60} */
+  readonly keep_alive?: number | null;
+  /** Which kind of server is wanted; another one is refused. */
+  readonly target_session_attrs?: postgres.Options<T>["target_session_attrs"];
+}
+
+/** Names of {@linkcode PostgresOptions}. */
+export const POSTGRES_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PostgresOptions>([
+  "host",
+  "hostname",
+  "port",
+  "path",
+  "database",
+  "db",
+  "user",
+  "username",
+  "password",
+  "pass",
+  "ssl",
+  "sslnegotiation",
+  "connection",
+  "types",
+  "transform",
+  "prepare",
+  "no_prepare",
+  "fetch_types",
+  "debug",
+  "onnotice",
+  "onparameter",
+  "onclose",
+  "keep_alive",
+  "target_session_attrs",
+]);
+
+/** Pairs of names for one thing: giving both is a mistake, whichever would win. */
+const ALIASES: readonly (readonly [string, string])[] = [
+  ["host", "hostname"],
+  ["database", "db"],
+  ["user", "username"],
+  ["password", "pass"],
+  ["prepare", "no_prepare"],
+];
+
+/** What the driver needs to open connections. */
+export interface ResolvedPostgresOptions {
+  /** porsager's options, parsed once and shared by all connections. */
+  readonly template: Template;
+  /** Where and how. */
+  readonly endpoint: Endpoint;
+}
+
+/**
+ * Checks the options and parses them the way porsager does.
+ *
+ * @param url Connection URL; `undefined` to take all from the options and the environment.
+ * @param options porsager's names.
+ * @returns What the driver needs.
+ * @throws {TypeError} If the URL is bad, names several hosts, or an option is wrong or does not exist. The message
+ * never shows the URL, as it may hold a password.
+ */
+export function resolvePostgresOptions<T extends PostgresTypes>(
+  url: string | undefined,
+  options: PostgresOptions<T>,
+): ResolvedPostgresOptions {
+  checkOptions(options);
+  const fromUrl = url === undefined ? {} : readUrl(url);
+  const given: Record<string, unknown> = {
+    ...fromUrl.options,
+    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
+  };
+  const host = given.host ?? given.hostname;
+  if (typeof host === "string") {
+    delete given.hostname;
+    if (host.startsWith("/")) given.path ??= `${host}/.s.PGSQL.${Number(given.port ?? 5432)}`;
+    // As an array porsager takes it as it is; as a text it would cut an IPv6 address at its colons.
+    given.host = [host];
+    given.port = [Number(given.port ?? 5432)];
+  }
+  const template = createTemplate({
+    onnotice: () => {},
+    ...given,
+    connection: { ...fromUrl.parameters, ...options.connection },
+    onclose: quietly(options.onclose),
+  });
+  const { options: parsed } = template;
+  if (parsed.host.length !== 1) throw severalHosts();
+  const address = addressOf(parsed);
+  const hostname = "hostname" in address ? address.hostname : undefined;
+  const policy = tlsPolicy(parsed.ssl, parsed.sslnegotiation, hostname);
+  const keepAlive = Number(parsed.keep_alive ?? 0);
+  return {
+    template,
+    endpoint: { address, tls: policy, keepAliveMs: keepAlive > 0 ? keepAlive * 1000 : 0 },
+  };
+}
+
+function addressOf(parsed: Template["options"]): SocketAddress {
+  if (typeof parsed.path === "string") return { path: parsed.path };
+  const hostname = parsed.host[0] ?? "localhost";
+  const port = Number(parsed.port[0]);
+  if (!Number.isInteger(port) || port < 1 || port > 65535) {
+    throw new RangeError(
+      `Cannot create pool as port must be an integer from 1 to 65535: received ${port}`,
+    );
+  }
+  return { hostname, port };
+}
+
+function checkOptions(options: object): void {
+  const given = options as Record<string, unknown>;
+  for (const [name, alias] of ALIASES) {
+    if (given[name] !== undefined && given[alias] !== undefined) {
+      throw new TypeError(
+        `Cannot create pool as "${name}" and "${alias}" are two names of one option`,
+      );
+    }
+  }
+  for (const name of ["host", "hostname"]) {
+    const host = given[name];
+    if (Array.isArray(host) || typeof host === "string" && host.includes(",")) throw severalHosts();
+  }
+  for (
+    const name of ["host", "hostname", "path", "database", "db", "user", "username"]
+  ) checkType(name, given[name], "string");
+  for (const name of ["onnotice", "onparameter", "onclose"]) {
+    checkType(name, given[name], "function");
+  }
+  for (const name of ["prepare", "no_prepare", "fetch_types"]) {
+    checkType(name, given[name], "boolean");
+  }
+  for (const name of ["connection", "types", "transform"]) {
+    checkType(name, given[name], "object");
+  }
+  const port = given.port;
+  if (Array.isArray(port)) throw severalHosts();
+  if (port !== undefined && !Number.isInteger(Number(port))) {
+    throw new TypeError(`Cannot create pool as port must be an integer`);
+  }
+  for (const name of ["password", "pass"]) {
+    const type = typeof given[name];
+    if (given[name] !== undefined && type !== "string" && type !== "function") {
+      throw new TypeError(
+        `Cannot create pool as ${name} must be a string or a function: received a value of type ${type}`,
+      );
+    }
+  }
+  const keepAlive = given.keep_alive;
+  if (keepAlive !== undefined && keepAlive !== null && !(Number(keepAlive) >= 0)) {
+    throw new RangeError(
+      `Cannot create pool as keep_alive must be a number of seconds >= 0: received ${
+        String(keepAlive)
+      }`,
+    );
+  }
+}
+
+function checkType(name: string, value: unknown, type: string): void {
+  if (value === undefined || (typeof value === type && value !== null)) return;
+  const received = value === null ? "null" : `a value of type ${typeof value}`;
+  throw new TypeError(`Cannot create pool as ${name} must be a ${type}: received ${received}`);
+}
+
+function severalHosts(): TypeError {
+  return new TypeError(
+    "Cannot create pool as several hosts are given: this version connects to one",
+  );
+}
+
+/** What a URL says. */
+interface UrlParts {
+  readonly options?: Record<string, unknown>;
+  readonly parameters?: Record<string, string>;
+}
+
+/** URL parameters that are options of ours; all others are start-up parameters. */
+const URL_OPTIONS: ReadonlySet<string> = new Set([
+  "ssl",
+  "sslnegotiation",
+  "prepare",
+  "fetch_types",
+  "keep_alive",
+  "target_session_attrs",
+]);
+
+/** URL parameters that libpq has and this version does not: as start-up parameters the server would refuse them. */
+const URL_REFUSED: ReadonlySet<string> = new Set([
+  "idle_timeout",
+  "max_lifetime",
+  "max_pipeline",
+  "backoff",
+  "sslcert",
+  "sslkey",
+  "sslcrl",
+  "channel_binding",
+]);
+
+function readUrl(text: string): UrlParts {
+  if (typeof text !== "string") {
+    throw new TypeError(
+      `Cannot create pool as url must be a string: received a value of type ${typeof text}`,
+    );
+  }
+  const authority = /^[^:]*:\/\/([^/?#]*)/.exec(text)?.[1] ?? "";
+  if (authority.slice(authority.lastIndexOf("@") + 1).includes(",")) throw severalHosts();
+  const url = parseUrl(text);
+  const options: Record<string, unknown> = {};
+  const parameters: Record<string, string> = {};
+  if (url.hostname !== "") {
+    options.host = decode(url.hostname, "host").replace(/^\[(.*)\]$/, "$1");
+    if (String(options.host).includes(",")) throw severalHosts();
+  }
+  if (url.port !== "") options.port = Number(url.port);
+  if (url.username !== "") options.user = decode(url.username, "user");
+  if (url.password !== "") options.password = decode(url.password, "password");
+  if (url.pathname.length > 1) options.database = decode(url.pathname.slice(1), "database");
+  for (const [name, value] of url.searchParams) {
+    if (name === "sslmode") options.ssl = value;
+    else if (name === "sslrootcert") {
+      if (value !== "system") {
+        throw new TypeError(
+          `Cannot create pool as sslrootcert in a URL can only be "system": pass ssl: { ca } instead`,
+        );
+      }
+      options.ssl = "verify-full";
+    } else if (URL_REFUSED.has(name)) {
+      throw new TypeError(
+        `Cannot create pool as the URL parameter "${name}" is not available in this version`,
+      );
+    } else if (URL_OPTIONS.has(name)) options[name] = readValue(value);
+    else parameters[name] = value;
+  }
+  return { options, parameters };
+}
+
+function readValue(value: string): unknown {
+  if (value === "true") return true;
+  if (value === "false" || value === "disable") return false;
+  return value;
+}
+
+function parseUrl(text: string): URL {
+  let url: URL;
+  try {
+    url = new URL(text);
+  } catch {
+    throw new TypeError(
+      "Cannot create pool as url must be of the form postgres://user:password@host:port/database",
+    );
+  }
+  if (url.protocol !== "postgres:" && url.protocol !== "postgresql:") {
+    throw new TypeError(
+      `Cannot create pool as url must begin with postgres:// or postgresql://: received ${url.protocol}//`,
+    );
+  }
+  return url;
+}
+
+function decode(text: string, part: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw new TypeError(`Cannot create pool as the ${part} in the url is not percent-encoded well`);
+  }
+}
+
+/** A callback of the user's whose exception must not reach the driver, where it would go unhandled. */
+function quietly(
+  callback: ((id: number) => void) | undefined,
+): ((id: number) => void) | undefined {
+  if (callback === undefined) return undefined;
+  return (id) => {
+    try {
+      callback(id);
+    } catch {
+      // An observer that throws never hurts.
+    }
+  };
+}

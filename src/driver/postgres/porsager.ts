@@ -1,0 +1,164 @@
+/**
+ * What this driver relies on of porsager `postgres`, beyond its public types, in one place. The version is pinned
+ * because of it.
+ *
+ * Read off version 3.4.9: a query is a promise that hands itself to its `handler` when first awaited; a connection
+ * takes queries by `execute`; a connection with `reserved` set calls it, instead of the client's own pool, whenever all
+ * it was given is over.
+ *
+ * @module
+ */
+
+import postgres from "postgres";
+import type { STATEMENT, Statement } from "./statement.ts";
+
+/** A query of porsager's, seen from the inside. */
+export interface PorsagerQuery extends Promise<unknown> {
+  /** What we know of it, once it was sent on its way. */
+  [STATEMENT]?: Statement;
+  /** Whether it was written as a tagged template. */
+  readonly tagged: boolean;
+  /** Literal parts of the statement. */
+  strings: readonly string[];
+  /** The whole statement, once it was built. */
+  readonly string?: string;
+  /** Whether it runs as a simple query, and whatever else was asked for. */
+  readonly options: {
+    simple?: boolean;
+    onexecute?: (connection: PorsagerConnection) => boolean;
+  };
+  /** Called with the query when it is first awaited. */
+  handler: (query: PorsagerQuery) => void;
+  /** Set while it waits for its answer; false once its promise settled. */
+  active: boolean;
+  /** Set by a cancel before it was sent. */
+  cancelled: unknown;
+  /** Set when the driver sent it again by itself (stale prepared statement). */
+  retried?: unknown;
+  /** Settle the promise. */
+  resolve: (value: unknown) => void;
+  reject: (error: unknown) => void;
+  /** Whether it is a COPY whose promise settles when the stream starts. */
+  readonly streaming?: boolean;
+  /** Set for cursors. */
+  readonly cursorRows?: number;
+  /** Set for `forEach` and cursors: the caller's own function runs while the answer is read. */
+  readonly forEachFn?: unknown;
+  readonly cursorFn?: unknown;
+  /** Stack of where the query was written. */
+  readonly origin: string;
+}
+
+/** Constructor of {@linkcode PorsagerQuery}. */
+export type PorsagerQueryClass = new (
+  strings: readonly string[],
+  args: readonly unknown[],
+  handler: ((query: PorsagerQuery) => void) & { debug?: unknown },
+  canceller: (query: PorsagerQuery) => void,
+  options?: Record<string, unknown>,
+) => PorsagerQuery;
+
+/** A physical connection of porsager's, seen from the inside. */
+export interface PorsagerConnection {
+  /** Builds, sends and tracks one query. */
+  execute(query: PorsagerQuery): unknown;
+  /** Says goodbye and closes. */
+  terminate(): void;
+  /** Called when all queries are over. With `release` set it is called in any transaction state. */
+  reserved: ((() => void) & { release?: boolean }) | null;
+}
+
+/** porsager's options after parsing, as far as this driver looks at them. */
+export interface ParsedOptions {
+  readonly host: readonly string[];
+  readonly port: readonly number[];
+  readonly path: string | false;
+  readonly database: string;
+  readonly user: string;
+  readonly pass: string | (() => string | Promise<string>);
+  readonly ssl: unknown;
+  readonly sslnegotiation: unknown;
+  readonly keep_alive: number | null;
+  readonly fetch_types: boolean;
+  readonly debug: unknown;
+  readonly shared: unknown;
+  readonly onclose?: (id: number) => void;
+}
+
+/** A client that never connects: it parses the options once and makes queries, fragments and helpers. */
+export interface Template {
+  /** The client itself. */
+  readonly sql: postgres.Sql;
+  /** Its options, shared by all connections. */
+  readonly options: ParsedOptions;
+  /** Class of its queries. */
+  readonly Query: PorsagerQueryClass;
+}
+
+/** Refuses what must never happen: a client of ours opening a socket by itself. */
+export function refuseSocket(): never {
+  throw new Error("Cannot open a socket as connections are opened by the pool");
+}
+
+/**
+ * Parses options the way porsager does.
+ *
+ * @param options What porsager takes.
+ * @returns A client that never connects.
+ */
+export function createTemplate(options: Record<string, unknown>): Template {
+  const sql = postgres({
+    ...options,
+    max: 1,
+    socket: refuseSocket,
+    no_subscribe: true,
+  } as unknown as postgres.Options<Record<never, never>>);
+  const { constructor } = sql.unsafe("");
+  return {
+    sql: sql as postgres.Sql,
+    options: sql.options as unknown as ParsedOptions,
+    Query: constructor as unknown as PorsagerQueryClass,
+  };
+}
+
+/**
+ * Makes a client for exactly one physical connection, on the template's own options object: parsers, serializers and
+ * what was learnt of types are shared by all connections.
+ *
+ * @param template Whose options.
+ * @param own What differs for this connection.
+ * @returns The client.
+ */
+export function createClient(
+  template: Template,
+  own: { pass: string; socket: () => unknown; fetchTypes: boolean },
+): postgres.Sql {
+  return postgres({
+    ...template.options,
+    // With `shared` set porsager takes the object as it is and parses nothing.
+    max: 1,
+    pass: own.pass,
+    socket: own.socket,
+    fetch_types: own.fetchTypes,
+    // TLS, deadlines, life times and keep-alive are the pool's and the runtime's.
+    ssl: false,
+    connect_timeout: null,
+    idle_timeout: null,
+    max_lifetime: null,
+    keep_alive: null,
+    no_subscribe: true,
+  } as unknown as postgres.Options<Record<never, never>>) as postgres.Sql;
+}
+
+/** Shape of the errors the server sends; porsager's class. */
+export type PostgresError = postgres.PostgresError;
+
+/**
+ * Tells errors of the server from all others.
+ *
+ * @param error Anything.
+ * @returns Whether the server sent it.
+ */
+export function isPostgresError(error: unknown): error is PostgresError {
+  return error instanceof postgres.PostgresError;
+}

@@ -1,0 +1,129 @@
+/**
+ * The `sql` that users write statements with: porsager's own queries, fragments and helpers, sent along a route of ours.
+ *
+ * @module
+ */
+
+import type { PathOrFileDescriptor } from "node:fs";
+import type postgres from "postgres";
+import type { PostgresTypes } from "./options.ts";
+import type { PorsagerQuery, Template } from "./porsager.ts";
+import { cancelledError, STATEMENT } from "./statement.ts";
+
+/** Types of the values of custom types, as porsager derives them. */
+export type SqlTypes<T extends PostgresTypes> = {
+  [Name in keyof T]: T[Name] extends {
+    serialize: (value: infer Value) => unknown;
+    parse: (raw: never) => infer Value;
+  } ? Value
+    : never;
+};
+
+/** Where queries go when they are awaited. */
+export interface Route {
+  /**
+   * Sends a query on its way; must settle its promise in any case.
+   *
+   * @param query A query that was not sent before.
+   */
+  send(query: PorsagerQuery): void;
+}
+
+/** porsager's options for a statement given as text. */
+interface TextOptions {
+  simple?: boolean;
+  prepare?: boolean;
+}
+
+/** The part of porsager's `sql` that every kind of it has: pool, lease, transaction. */
+export type BaseSql<T extends PostgresTypes> = postgres.ISql<SqlTypes<T>>;
+
+/**
+ * Makes an `sql`.
+ *
+ * @param template Makes fragments, helpers and parameters; supplies the class of the queries.
+ * @param route Where the queries go.
+ * @returns A tag function with porsager's helpers.
+ */
+export function createSql<T extends PostgresTypes>(template: Template, route: Route): BaseSql<T> {
+  const { sql: source, Query, options: { debug } } = template;
+  const send = (query: PorsagerQuery): void => {
+    // Cancelled before it was awaited: settled already.
+    if (!query.cancelled) route.send(query);
+  };
+  const handler: typeof send & { debug?: unknown } = send;
+  if (debug) handler.debug = debug;
+
+  const sql = (first: unknown, ...rest: unknown[]): unknown =>
+    isTemplate(first)
+      ? new Query(first, rest, handler, cancel)
+      : (source as unknown as (...all: unknown[]) => unknown)(first, ...rest);
+
+  const unsafe = (text: string, ...more: [(unknown[] | TextOptions)?, TextOptions?]): unknown => {
+    const [args, options] = textArguments(more);
+    return new Query([text], args, handler, cancel, {
+      prepare: false,
+      ...options,
+      simple: options.simple ?? args.length === 0,
+    });
+  };
+
+  const file = (
+    path: PathOrFileDescriptor,
+    ...more: [(unknown[] | TextOptions)?, TextOptions?]
+  ): unknown => {
+    const [args, options] = textArguments(more);
+    const readThenSend = (query: PorsagerQuery): void => {
+      readTextFile(path).then((text) => {
+        query.strings = [text];
+        send(query);
+      }, query.reject);
+    };
+    return new Query([], args, readThenSend, cancel, {
+      ...options,
+      simple: options.simple ?? args.length === 0,
+    });
+  };
+
+  const notify = (channel: string, payload: string): unknown =>
+    sql`select pg_catalog.pg_notify(${channel}, ${"" + payload})`;
+
+  return Object.assign(sql, {
+    types: source.types,
+    typed: source.typed,
+    array: source.array,
+    json: source.json,
+    unsafe,
+    file,
+    notify,
+  }) as unknown as BaseSql<T>;
+}
+
+function isTemplate(first: unknown): first is TemplateStringsArray {
+  return Array.isArray(first) && "raw" in first && Array.isArray(first.raw);
+}
+
+/** porsager lets the arguments be left out before the options. */
+function textArguments(
+  more: [(unknown[] | TextOptions)?, TextOptions?],
+): [unknown[], TextOptions] {
+  const [first, second] = more;
+  if (Array.isArray(first)) return [first, second ?? {}];
+  return [[], first ?? second ?? {}];
+}
+
+/** `query.cancel()`: never the driver's own, which can strike another statement. */
+function cancel(query: PorsagerQuery): void {
+  const statement = query[STATEMENT];
+  if (statement !== undefined) return statement.cancel();
+  query.cancelled = true;
+  query.reject(cancelledError());
+}
+
+/** Loaded when used: not every runtime has files. */
+async function readTextFile(path: PathOrFileDescriptor): Promise<string> {
+  const { readFile } = await import("node:fs");
+  return await new Promise((resolve, reject) => {
+    readFile(path, "utf8", (error, text) => error ? reject(error) : resolve(text));
+  });
+}

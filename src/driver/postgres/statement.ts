@@ -1,0 +1,180 @@
+/**
+ * One statement on its way: the driver's query and what is known of it.
+ *
+ * @module
+ */
+
+import type { Evidence } from "../../core/driver.ts";
+import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
+import { isFatal, isRetryable } from "./classify.ts";
+import type { Watch } from "./statement_limits.ts";
+import { isPostgresError, type PorsagerQuery } from "./porsager.ts";
+
+/** Where a query keeps its statement, from when it was sent on its way. */
+export const STATEMENT: unique symbol = Symbol("statement");
+
+/** Takes statements, each at most once. */
+export interface StatementCarrier {
+  /**
+   * Cancels a statement the way `query.cancel()` means it.
+   *
+   * @param statement Given to this carrier before.
+   */
+  cancel(statement: Statement): void;
+  /**
+   * Gives a statement up.
+   *
+   * @param statement Given to this carrier before.
+   * @param reason What its caller gets.
+   */
+  abort(statement: Statement, reason: unknown): void;
+}
+
+/** Told how a statement ends. */
+export interface StatementListener {
+  /**
+   * The statement failed; called before the caller's promise is rejected.
+   *
+   * @param error The error the caller gets.
+   */
+  failed?(error: unknown): void;
+  /** The statement is over: the server answered the last of it, or it never left. Called once. */
+  over?(): void;
+}
+
+/** One statement: at most once on one connection. */
+export class Statement {
+  /** The driver's query. */
+  readonly query: PorsagerQuery;
+  /** How far it got. */
+  evidence: Evidence = "unsent";
+  /** The stream of a COPY, once it is open. */
+  stream: unknown = undefined;
+  /** Who has it now; `undefined` before and after. */
+  carrier: StatementCarrier | undefined = undefined;
+  /** Watches over its signal and deadline. */
+  watch: Watch | undefined = undefined;
+  /** Neighbours among the statements that wait for the same connection. */
+  previous: Statement | undefined = undefined;
+  next: Statement | undefined = undefined;
+  readonly #listener: StatementListener | undefined;
+  #over = false;
+  #reject: (error: unknown) => void;
+
+  /**
+   * @param query The driver's query; its settling goes through this statement from now on.
+   * @param listener Told how it ends.
+   */
+  constructor(query: PorsagerQuery, listener?: StatementListener) {
+    this.query = query;
+    query[STATEMENT] = this;
+    this.#listener = listener;
+    this.#reject = query.reject;
+    const reject = (error: unknown): void => this.reject(error);
+    if (query.cursorRows === undefined) query.reject = reject;
+    else {
+      // A cursor read as an iterator puts new functions in place at every batch.
+      Object.defineProperty(query, "reject", {
+        configurable: true,
+        get: () => reject,
+        set: (original: (error: unknown) => void) => {
+          this.#reject = original;
+        },
+      });
+    }
+    if (query.streaming) {
+      const { resolve } = query;
+      query.resolve = (value) => {
+        this.stream = value;
+        resolve.call(query, value);
+      };
+    }
+  }
+
+  /**
+   * Rejects the caller's promise; does nothing if it is settled.
+   *
+   * @param error Why. Errors of the server and of the driver get `outcome` and `retryable`.
+   */
+  reject(error: unknown): void {
+    const described = this.#describe(error);
+    this.#listener?.failed?.(described);
+    this.#reject.call(this.query, described);
+  }
+
+  #describe(error: unknown): unknown {
+    if (isPostgresError(error)) {
+      if (!isFatal(error)) return addOutcome(error, "refused", isRetryable(error.code));
+      return error;
+    }
+    // Could not even be built (an undefined value, too many parameters). What comes later that is neither the
+    // server's nor ours was thrown by the caller's own functions: parsers, transforms, forEach.
+    if (error instanceof Error && this.evidence === "unsent" && !("outcome" in error)) {
+      return addOutcome(error, "not-applied", false);
+    }
+    return error;
+  }
+
+  /**
+   * The connection broke while the statement was in hand.
+   *
+   * @param outcome What is known of it.
+   * @param cause What broke the connection.
+   */
+  lost(outcome: Outcome, cause: unknown): void {
+    const when = {
+      "not-applied": "before the statement was sent",
+      "rolled-back": "during the transaction, which was not committed",
+      "refused": "after the server refused the statement",
+      "unknown": "while the statement was in hand: it may have been executed or not",
+    }[outcome];
+    const error = new ConnectionLostError(
+      `The connection was lost ${when}: ${messageOf(cause)}`,
+      { outcome, cause },
+    );
+    // Only of tagged queries: asked for the origin of another, porsager keeps the text for good.
+    if (this.query.tagged) error.stack += this.query.origin.replace(/.*\n/, "\n");
+    this.reject(error);
+    this.end();
+  }
+
+  /** Cancels the way `query.cancel()` means it. */
+  cancel(): void {
+    this.carrier?.cancel(this);
+  }
+
+  /**
+   * Gives the statement up.
+   *
+   * @param reason What its caller gets.
+   */
+  abort(reason: unknown): void {
+    this.carrier?.abort(this, reason);
+  }
+
+  /** The statement is over. */
+  end(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.carrier = undefined;
+    this.watch?.stop();
+    this.#listener?.over?.();
+  }
+}
+
+/** The error of a statement that was cancelled before it was sent; as porsager's. */
+export function cancelledError(): Error {
+  return addOutcome(
+    Object.assign(new Error("57014: canceling statement due to user request"), { code: "57014" }),
+    "not-applied",
+    true,
+  );
+}
+
+function addOutcome(error: Error, outcome: Outcome, retryable: boolean): Error {
+  if (!Object.isExtensible(error)) return error;
+  return Object.defineProperties(error, {
+    outcome: { value: outcome, configurable: true },
+    retryable: { value: retryable, configurable: true },
+  });
+}

@@ -1,0 +1,86 @@
+/**
+ * Signal and deadline of single statements.
+ *
+ * @module
+ */
+
+import type { Clock, Timer } from "../../core/clock.ts";
+import { StatementTimeoutError } from "../../core/errors.ts";
+import type { Statement } from "./statement.ts";
+
+/** Options that a view made by `with` gives to each of its statements. */
+export interface StatementOptions {
+  /**
+   * Gives the statement up; the rejection is the signal's own reason. Waiting, it is taken out of the queue; sent, its
+   * connection is closed.
+   */
+  readonly signal?: AbortSignal;
+  /**
+   * Deadline of the statement in milliseconds from the call, the wait for a connection included; greater than 0.
+   *
+   * @default {none of its own; acquireTimeoutMs bounds the wait}
+   */
+  readonly timeoutMs?: number;
+}
+
+/** Checked options, and what keeps the time. */
+export interface StatementLimits extends StatementOptions {
+  /** Source of timers. */
+  readonly clock: Clock;
+}
+
+/** Watches over one statement until it ends. */
+export class Watch {
+  readonly #statement: Statement;
+  readonly #limits: StatementLimits;
+  #timer: Timer | undefined;
+
+  constructor(statement: Statement, limits: StatementLimits) {
+    this.#statement = statement;
+    this.#limits = limits;
+    limits.signal?.addEventListener("abort", this, { once: true });
+  }
+
+  /** The signal aborted. */
+  handleEvent(): void {
+    this.#statement.abort(this.#limits.signal?.reason);
+  }
+
+  /**
+   * Starts the deadline.
+   *
+   * @param elapsedMs How much of it is gone already.
+   */
+  startTimer(elapsedMs = 0): void {
+    const { timeoutMs, clock } = this.#limits;
+    if (timeoutMs === undefined || timeoutMs === Infinity) return;
+    this.#timer = clock.schedule(Math.max(0, timeoutMs - elapsedMs), () => {
+      const outcome = this.#statement.evidence === "unsent" ? "not-applied" : "unknown";
+      this.#statement.abort(new StatementTimeoutError(timeoutMs, outcome));
+    });
+  }
+
+  /** The statement is over. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#limits.signal?.removeEventListener("abort", this);
+  }
+}
+
+/**
+ * Puts a statement under its limits.
+ *
+ * @param statement Not yet sent.
+ * @param limits Signal and deadline, if there are any.
+ * @returns Whether it may be sent; `false` if its signal had aborted before, and it is over.
+ */
+export function watch(statement: Statement, limits: StatementLimits | undefined): boolean {
+  if (limits === undefined) return true;
+  if (limits.signal?.aborted) {
+    statement.reject(limits.signal.reason);
+    statement.end();
+    return false;
+  }
+  statement.watch = new Watch(statement, limits);
+  return true;
+}

@@ -1,0 +1,349 @@
+/**
+ * An explicit transaction on one connection, with savepoints.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import type { IsolationLevel } from "../../core/driver.ts";
+import {
+  CommitUnknownError,
+  ConnectionLostError,
+  LeaseReleasedError,
+  messageOf,
+  SteadyError,
+} from "../../core/errors.ts";
+import { quoteIdentifier, quoteLiteral } from "./commands.ts";
+import type { PostgresConnection } from "./connection.ts";
+import type { PostgresTypes } from "./options.ts";
+import { isPostgresError, type PorsagerQuery, type Template } from "./porsager.ts";
+import { Session } from "./session.ts";
+import { createSql, type SqlTypes } from "./sql.ts";
+import { Statement, type StatementListener } from "./statement.ts";
+import type { StatementLimits, StatementOptions } from "./statement_limits.ts";
+
+/** Options of one transaction. */
+export interface TransactionOptions {
+  /** Isolation level. @default {the database's default} */
+  readonly isolation?: IsolationLevel;
+  /** Whether writes are refused. @default {the session's default} */
+  readonly readOnly?: boolean;
+  /** Whether a serializable, read-only transaction waits for a safe snapshot. @default {false} */
+  readonly deferrable?: boolean;
+  /** Ends the transaction: it is rolled back, and the rejection is the signal's own reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The `sql` inside a transaction: porsager's, bound to the transaction's connection and to its end. */
+export interface TransactionSql<T extends PostgresTypes = Record<never, never>>
+  extends postgres.TransactionSql<SqlTypes<T>> {
+  /**
+   * A view of the same transaction whose statements carry options.
+   *
+   * @param options Signal and deadline of each statement.
+   * @returns The view.
+   */
+  with(options: StatementOptions): TransactionSql<T>;
+}
+
+/** Deadline of a rollback, in milliseconds, statements before it included; then the connection is closed. */
+const ROLLBACK_TIMEOUT_MS = 5_000;
+
+/** What a transaction's callback may return: an array of queries is awaited as porsager does. */
+type Awaitable<R> = R | PromiseLike<R>;
+
+/** What a transaction runs on. */
+export interface TransactionContext {
+  /** Where: a connection that nobody else uses meanwhile. */
+  readonly connection: PostgresConnection;
+  /** Makes the queries. */
+  readonly template: Template;
+  /** The statement that begins. */
+  readonly begin: string;
+  /** Ends the transaction early. */
+  readonly signal: AbortSignal | undefined;
+  /** Limits of each statement that the callback sends. */
+  readonly limits: StatementLimits | undefined;
+  /** Checks options of `with` and makes limits of them. */
+  readonly limit: (options: StatementOptions) => StatementLimits;
+}
+
+/**
+ * Runs a callback in a transaction: commits when it returns, rolls back when it throws or when a statement in it failed.
+ *
+ * @param context Where and how.
+ * @param fn The callback.
+ * @returns What the callback returned, after the server confirmed the commit.
+ */
+export async function runTransaction<R, T extends PostgresTypes>(
+  context: TransactionContext,
+  fn: (sql: TransactionSql<T>) => Awaitable<R>,
+): Promise<Awaited<R>> {
+  await begin(context);
+  const transaction = new Transaction<T>(context);
+  try {
+    return await transaction.run(fn);
+  } finally {
+    transaction.end();
+  }
+}
+
+async function begin({ connection, begin, signal }: TransactionContext): Promise<void> {
+  try {
+    await connection.run(begin, { signal });
+  } catch (error) {
+    if (!(error instanceof ConnectionLostError)) throw error;
+    // A transaction that only began has no effect.
+    throw new ConnectionLostError(
+      `The connection was lost before the transaction began: ${messageOf(error.cause)}`,
+      { outcome: "not-applied", cause: error.cause },
+    );
+  }
+}
+
+class Transaction<T extends PostgresTypes> {
+  readonly #connection: PostgresConnection;
+  readonly #template: Template;
+  readonly #signal: AbortSignal | undefined;
+  readonly #limits: StatementLimits | undefined;
+  readonly #limit: (options: StatementOptions) => StatementLimits;
+  /** Rejects when there is no point in waiting for the callback any more. */
+  readonly #interrupted: Promise<never>;
+  readonly #stopListening: () => void;
+  #savepoints = 0;
+  #preparedName: string | undefined;
+
+  constructor({ connection, template, signal, limits, limit }: TransactionContext) {
+    this.#connection = connection;
+    this.#template = template;
+    this.#signal = signal;
+    this.#limits = limits;
+    this.#limit = limit;
+    const { promise, reject } = deferred();
+    this.#interrupted = promise;
+    const offLost = connection.onLost((cause) =>
+      reject(
+        signal?.aborted ? signal.reason : new ConnectionLostError(
+          `The connection was lost during the transaction, which was not committed: ${
+            messageOf(cause)
+          }`,
+          { outcome: "rolled-back", cause },
+        ),
+      )
+    );
+    const onAbort = (): void => {
+      reject(signal?.reason);
+      // A statement that was sent cannot be taken back: its connection goes, and with it the transaction.
+      if (connection.status === "busy") connection.destroy(signal?.reason);
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    this.#stopListening = () => {
+      offLost();
+      signal?.removeEventListener("abort", onAbort);
+    };
+    if (signal?.aborted) onAbort();
+  }
+
+  end(): void {
+    this.#stopListening();
+  }
+
+  async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<Awaited<R>> {
+    const scope = new Scope(this.#connection, "transaction");
+    let result: Awaited<R>;
+    try {
+      result = await this.#call(scope, fn);
+    } catch (error) {
+      scope.end();
+      await this.#rollback();
+      throw scope.causeOf(error);
+    }
+    scope.end();
+    await this.#commit(scope);
+    return result;
+  }
+
+  async #call<R>(scope: Scope, fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<Awaited<R>> {
+    const result = await Promise.race([settle(fn, this.#sql(scope)), this.#interrupted]);
+    // As in porsager: a statement that failed fails the transaction, even if the callback caught the error.
+    if (scope.broken) throw scope.error;
+    return result;
+  }
+
+  async #rollback(): Promise<void> {
+    const connection = this.#connection;
+    if (connection.lost || connection.status === "idle") return;
+    const abort = new AbortController();
+    const timer = setTimeout(
+      () => abort.abort(new Error(`no answer to rollback within ${ROLLBACK_TIMEOUT_MS} ms`)),
+      ROLLBACK_TIMEOUT_MS,
+    );
+    try {
+      await connection.run("rollback", { signal: abort.signal });
+    } catch (error) {
+      // What cannot be rolled back must not be lent again.
+      connection.destroy(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #commit(scope: Scope): Promise<void> {
+    const name = this.#preparedName;
+    const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
+    const commit = new Statement(this.#textQuery(text));
+    const onAbort = (): void => this.#connection.destroy(this.#signal?.reason);
+    this.#signal?.addEventListener("abort", onAbort, { once: true });
+    let command: string | null;
+    try {
+      this.#connection.send(commit);
+      ({ command } = await commit.query as { command: string | null });
+    } catch (error) {
+      if (isPostgresError(error) && !this.#connection.lost) {
+        await this.#rollback();
+        throw error;
+      }
+      if (commit.evidence === "unsent") throw this.#signal?.aborted ? this.#signal.reason : error;
+      throw new CommitUnknownError(error instanceof ConnectionLostError ? error.cause : error);
+    } finally {
+      this.#signal?.removeEventListener("abort", onAbort);
+    }
+    // In a failed transaction the server answers COMMIT by rolling back, and calls that a success.
+    if (command === "ROLLBACK") throw scope.broken ? scope.error : rolledBackError();
+  }
+
+  #textQuery(text: string): PorsagerQuery {
+    const { Query } = this.#template;
+    return new Query([text], [], ignore, ignore, { simple: true, prepare: false });
+  }
+
+  #sql(scope: Scope, limits = this.#limits): TransactionSql<T> {
+    return Object.assign(createSql<T>(this.#template, scope.route(limits)), {
+      savepoint: this.#savepoint.bind(this, scope),
+      prepare: (name: string) => {
+        this.#preparedName = String(name);
+      },
+      with: (options: StatementOptions) => this.#sql(scope, this.#limit(options)),
+    }) as unknown as TransactionSql<T>;
+  }
+
+  async #savepoint(
+    outer: Scope,
+    nameOrFn: string | TemplateStringsArray | ((sql: TransactionSql<T>) => unknown),
+    ...rest: unknown[]
+  ): Promise<unknown> {
+    const { name, fn } = savepointArguments<T>(nameOrFn, rest);
+    outer.check();
+    const identifier = quoteIdentifier(
+      `s${this.#savepoints++}${name === undefined ? "" : `_${name}`}`,
+    );
+    await this.#connection.run(`savepoint ${identifier}`, { listener: outer.listener });
+    const scope = new Scope(this.#connection, "savepoint");
+    try {
+      return await this.#call(scope, fn);
+    } catch (error) {
+      if (!this.#connection.lost) {
+        await this.#connection.run(`rollback to savepoint ${identifier}`, {
+          listener: outer.listener,
+        });
+      }
+      throw scope.causeOf(error);
+    } finally {
+      scope.end();
+    }
+  }
+}
+
+/** The stretch of a transaction in which one `sql` may be used: the transaction itself, or one savepoint. */
+class Scope {
+  readonly #connection: PostgresConnection;
+  readonly #kind: string;
+  #ended = false;
+  /** Whether a statement failed; its error may be anything, `undefined` included. */
+  broken = false;
+  error: unknown;
+  /** Listens to the statements of this scope. */
+  readonly listener: StatementListener = {
+    failed: (error) => {
+      if (this.broken) return;
+      this.broken = true;
+      this.error = error;
+    },
+  };
+
+  constructor(connection: PostgresConnection, kind: string) {
+    this.#connection = connection;
+    this.#kind = kind;
+  }
+
+  /** Makes the route of an `sql`. */
+  route(limits?: StatementLimits): Session {
+    return new Session(
+      () => this.#ended ? this.#endedError() : this.#connection,
+      limits,
+      this.listener,
+    );
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  /** @throws {LeaseReleasedError} After the end. */
+  check(): void {
+    if (this.#ended) throw this.#endedError();
+  }
+
+  #endedError(): LeaseReleasedError {
+    return new LeaseReleasedError(`Cannot use the ${this.#kind} as it has ended`);
+  }
+
+  /** "current transaction is aborted" (25P02) only says that something failed before: what, is more useful. */
+  causeOf(error: unknown): unknown {
+    return this.broken && isPostgresError(error) && error.code === "25P02" ? this.error : error;
+  }
+}
+
+/** Calls the callback; an array of queries is awaited as a whole, a throw becomes a rejection. */
+async function settle<R, T extends PostgresTypes>(
+  fn: (sql: TransactionSql<T>) => Awaitable<R>,
+  sql: TransactionSql<T>,
+): Promise<Awaited<R>> {
+  const result = fn(sql);
+  return await (Array.isArray(result) ? Promise.all(result) : result) as Awaited<R>;
+}
+
+function savepointArguments<T extends PostgresTypes>(
+  first: string | TemplateStringsArray | ((sql: TransactionSql<T>) => unknown),
+  rest: unknown[],
+): { name: string | undefined; fn: (sql: TransactionSql<T>) => unknown } {
+  if (typeof first === "function") return { name: undefined, fn: first };
+  if (typeof first === "string") {
+    return { name: first, fn: rest[0] as (sql: TransactionSql<T>) => unknown };
+  }
+  // porsager's shorthand: one statement as the whole savepoint.
+  return {
+    name: undefined,
+    fn: (sql) => (sql as unknown as (...all: unknown[]) => unknown)(first, ...rest),
+  };
+}
+
+function rolledBackError(): SteadyError {
+  return new SteadyError(
+    "TRANSACTION_ROLLED_BACK",
+    "The server rolled the transaction back instead of committing it, as a statement in it had failed",
+    { outcome: "rolled-back", retryable: false },
+  );
+}
+
+function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
+  let reject: (reason: unknown) => void = ignore;
+  const promise = new Promise<never>((_, no) => {
+    reject = no;
+  });
+  // It may be rejected when nobody waits for it any more.
+  promise.catch(ignore);
+  return { promise, reject };
+}
+
+function ignore(): void {}

@@ -1,0 +1,160 @@
+/**
+ * Reads in passing what goes over a connection's socket: the server's own word on transaction state, what left and what
+ * came back.
+ *
+ * @module
+ */
+
+import { MessageScanner, type MessageSink } from "./message_scanner.ts";
+
+const SYNC = 0x53; // S, from the client
+const QUERY = 0x51; // Q
+const EXECUTE = 0x45; // E, from the client
+const READY_FOR_QUERY = 0x5a; // Z
+const BACKEND_KEY_DATA = 0x4b; // K
+const PARAMETER_STATUS = 0x53; // S, from the server
+const ERROR_RESPONSE = 0x45; // E, from the server
+const COMMAND_COMPLETE = 0x43; // C, from the server
+
+/** Transaction state as the server says it in ReadyForQuery. */
+export type TransactionStatus = "idle" | "in transaction" | "failed";
+
+/** A fatal error of the server: the last thing it says on a connection. */
+export interface FatalError {
+  /** SQLSTATE. */
+  readonly code: string;
+  /** The server's message. */
+  readonly message: string;
+}
+
+const text = new TextDecoder();
+
+/** Watches both directions of one connection, without changing, delaying or copying what passes. */
+export class WireTap {
+  /** Transaction state in the last ReadyForQuery; `undefined` before the first. */
+  transaction: TransactionStatus | undefined;
+  /** Process id of the backend; 0 until known. */
+  pid = 0;
+  /** Secret for cancel requests; empty until known. Not always four bytes: protocol 3.2 has longer ones. */
+  secret: Uint8Array = new Uint8Array(0);
+  /** Whether the server is a standby; `undefined` where it does not say (before PostgreSQL 14). */
+  inHotStandby: boolean | undefined;
+  /** The fatal error that ended the connection. */
+  fatal: FatalError | undefined;
+  /** Messages that execute something (Execute, Query) and left. */
+  executesSent = 0;
+  /** Messages that are answered by a ReadyForQuery (Sync, Query, start-up) and left. */
+  syncsSent = 0;
+  /** ReadyForQuery messages that came. */
+  syncsAnswered = 0;
+  /** CommandComplete messages that came. */
+  commandsCompleted = 0;
+
+  readonly #incoming = new MessageScanner(new IncomingSink(this), { untypedStart: false });
+  readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
+
+  /** Whether something that was sent is not answered yet. */
+  get awaiting(): boolean {
+    return this.syncsSent > this.syncsAnswered;
+  }
+
+  /**
+   * Bytes came from the server.
+   *
+   * @param bytes As they came.
+   */
+  incoming(bytes: Uint8Array): void {
+    this.#incoming.scan(bytes);
+  }
+
+  /**
+   * Bytes go to the server.
+   *
+   * @param bytes As they go.
+   */
+  outgoing(bytes: Uint8Array): void {
+    this.#outgoing.scan(bytes);
+  }
+}
+
+class OutgoingSink implements MessageSink {
+  readonly #tap: WireTap;
+
+  constructor(tap: WireTap) {
+    this.#tap = tap;
+  }
+
+  wants(): boolean {
+    return false;
+  }
+
+  message(type: number): void {
+    if (type === SYNC || type === 0) this.#tap.syncsSent++;
+    else if (type === EXECUTE) this.#tap.executesSent++;
+    else if (type === QUERY) {
+      this.#tap.executesSent++;
+      this.#tap.syncsSent++;
+    }
+  }
+}
+
+class IncomingSink implements MessageSink {
+  readonly #tap: WireTap;
+
+  constructor(tap: WireTap) {
+    this.#tap = tap;
+  }
+
+  wants(type: number): boolean {
+    return type === READY_FOR_QUERY || type === BACKEND_KEY_DATA || type === PARAMETER_STATUS ||
+      type === ERROR_RESPONSE;
+  }
+
+  message(type: number, bytes: Uint8Array, start: number, length: number): void {
+    const tap = this.#tap;
+    switch (type) {
+      case READY_FOR_QUERY:
+        tap.syncsAnswered++;
+        tap.transaction = transactionStatus(bytes[start]);
+        return;
+      case COMMAND_COMPLETE:
+        tap.commandsCompleted++;
+        return;
+      case ERROR_RESPONSE:
+        tap.fatal = readFatal(bytes.subarray(start, start + length)) ?? tap.fatal;
+        return;
+      case BACKEND_KEY_DATA: {
+        const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);
+        tap.pid = view.getInt32(0);
+        tap.secret = bytes.slice(start + 4, start + length);
+        return;
+      }
+      case PARAMETER_STATUS: {
+        const [name, value] = text.decode(bytes.subarray(start, start + length)).split("\0");
+        if (name === "in_hot_standby") tap.inHotStandby = value === "on";
+      }
+    }
+  }
+}
+
+function transactionStatus(byte: number | undefined): TransactionStatus | undefined {
+  switch (byte) {
+    case 0x49: // I
+      return "idle";
+    case 0x54: // T
+      return "in transaction";
+    case 0x45: // E
+      return "failed";
+  }
+  return undefined;
+}
+
+/** Reads an ErrorResponse: fields of one letter and a text each. */
+function readFatal(body: Uint8Array): FatalError | undefined {
+  const fields = new Map<string, string>();
+  for (const field of text.decode(body).split("\0")) fields.set(field.slice(0, 1), field.slice(1));
+  // V is the severity that is never translated; S, before PostgreSQL 9.6, may be.
+  const severity = fields.get("V") ?? fields.get("S");
+  if (severity !== "FATAL" && severity !== "PANIC") return undefined;
+  return { code: fields.get("C") ?? "", message: fields.get("M") ?? "" };
+}
