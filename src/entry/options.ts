@@ -1,0 +1,163 @@
+/**
+ * One options object for pool and driver, in our names and in porsager's.
+ *
+ * @module
+ */
+
+import { POOL_OPTION_NAMES, type PoolOptions } from "../core/options.ts";
+import { checkDuration, checkNames, checkSignal, show } from "../core/validate.ts";
+import {
+  POSTGRES_OPTION_NAMES,
+  type PostgresOptions,
+  type PostgresTypes,
+} from "../driver/postgres/options.ts";
+import type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+import type { TransactionOptions } from "../driver/postgres/transaction.ts";
+
+/** Options of `createPool`: the pool's, the driver's, and porsager's names for the pool's. */
+export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never>>
+  extends PoolOptions, PostgresOptions<T> {
+  /** Deadline of opening one connection in seconds; porsager's name for `connectTimeoutMs`. @default {10} */
+  readonly connect_timeout?: number;
+}
+
+/** Options of porsager's that this version does not have: to ignore them in silence would be worse than to refuse. */
+const NOT_YET: ReadonlySet<string> = new Set([
+  "idle_timeout",
+  "max_lifetime",
+  "max_pipeline",
+  "backoff",
+  "publications",
+  "onnotify",
+  "socket",
+  "no_subscribe",
+  "timeout",
+]);
+
+/** What `createPool` was called with, taken apart. */
+export interface SplitOptions<T extends PostgresTypes> {
+  readonly url: string | undefined;
+  readonly pool: PoolOptions;
+  readonly postgres: PostgresOptions<T>;
+}
+
+/**
+ * Takes the arguments of `createPool` apart.
+ *
+ * @param urlOrOptions A URL, or the options.
+ * @param more The options, after a URL.
+ * @returns The pool's part and the driver's.
+ * @throws {TypeError} If an option does not exist, or is given in two spellings.
+ */
+export function splitOptions<T extends PostgresTypes>(
+  urlOrOptions: string | CreatePoolOptions<T> | undefined,
+  more: CreatePoolOptions<T> | undefined,
+): SplitOptions<T> {
+  const withUrl = typeof urlOrOptions === "string";
+  if (!withUrl && (typeof urlOrOptions !== "object" || urlOrOptions === null)) {
+    if (urlOrOptions !== undefined) {
+      throw new TypeError(
+        `Cannot create pool as url must be a string: received ${show(urlOrOptions)}`,
+      );
+    }
+  }
+  const given = (withUrl ? more : urlOrOptions ?? more) ?? {};
+  if (typeof given !== "object" || Array.isArray(given)) {
+    throw new TypeError(`Cannot create pool as options must be an object: received ${show(given)}`);
+  }
+  const pool: Record<string, unknown> = {};
+  const postgres: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(given)) {
+    if (value === undefined) continue;
+    if (POOL_OPTION_NAMES.has(name)) pool[name] = value;
+    else if (POSTGRES_OPTION_NAMES.has(name)) postgres[name] = value;
+    else if (name !== "connect_timeout") {
+      throw new TypeError(
+        NOT_YET.has(name)
+          ? `Cannot create pool as the option "${name}" is not available in this version`
+          : `Cannot create pool as there is no option "${name}"`,
+      );
+    }
+  }
+  const { url, seconds, max } = withUrl ? poolOptionsOfUrl(urlOrOptions) : {};
+  const connectTimeout = given.connect_timeout ??
+    (pool.connectTimeoutMs === undefined ? seconds : undefined);
+  if (connectTimeout !== undefined) {
+    if (pool.connectTimeoutMs !== undefined) {
+      throw new TypeError(
+        `Cannot create pool as "connectTimeoutMs" and "connect_timeout" are two names of one option`,
+      );
+    }
+    pool.connectTimeoutMs = 1000 *
+      checkDuration("create pool", "connect_timeout, in seconds,", connectTimeout, {
+        zero: false,
+        infinity: false,
+      });
+  }
+  if (max !== undefined) pool.max ??= max;
+  return { url, pool: pool as PoolOptions, postgres: postgres as PostgresOptions<T> };
+}
+
+/** The pool's options that porsager reads from a URL; the rest of it is the driver's. */
+function poolOptionsOfUrl(url: string): { url: string; seconds?: number; max?: number } {
+  const at = url.indexOf("?");
+  if (at < 0) return { url };
+  const query = new URLSearchParams(url.slice(at + 1));
+  const seconds = query.get("connect_timeout");
+  const max = query.get("max");
+  if (seconds === null && max === null) return { url };
+  query.delete("connect_timeout");
+  query.delete("max");
+  const rest = query.size > 0 ? `?${query}` : "";
+  return {
+    url: url.slice(0, at) + rest,
+    seconds: seconds === null ? undefined : Number(seconds),
+    max: max === null ? undefined : Number(max),
+  };
+}
+
+const STATEMENT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof StatementOptions>([
+  "signal",
+  "timeoutMs",
+]);
+
+/**
+ * Checks the options of `with`.
+ *
+ * @param options What was received.
+ * @throws {TypeError} If an option has the wrong type or does not exist.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function checkStatementOptions(options: StatementOptions): void {
+  const action = "set statement options";
+  checkNames(action, options, STATEMENT_OPTION_NAMES);
+  checkSignal(action, options.signal);
+  if (options.timeoutMs !== undefined) {
+    checkDuration(action, "timeoutMs", options.timeoutMs, { zero: false, infinity: true });
+  }
+}
+
+const TRANSACTION_OPTION_NAMES: ReadonlySet<string> = new Set<keyof TransactionOptions>([
+  "isolation",
+  "readOnly",
+  "deferrable",
+  "signal",
+]);
+
+/**
+ * Checks the options of a transaction; its isolation level is checked where it is put into words.
+ *
+ * @param options What was received.
+ * @throws {TypeError} If an option has the wrong type or does not exist.
+ */
+export function checkTransactionOptions(options: TransactionOptions): void {
+  const action = "begin a transaction";
+  checkNames(action, options, TRANSACTION_OPTION_NAMES);
+  checkSignal(action, options.signal);
+  for (const name of ["readOnly", "deferrable"] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== "boolean") {
+      throw new TypeError(`Cannot ${action} as ${name} must be a boolean: received ${show(value)}`);
+    }
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * Exclusive use of one PostgreSQL connection.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import type { Lease } from "../core/lease.ts";
+import { LeaseReleasedError } from "../core/errors.ts";
+import { commandText } from "../driver/postgres/commands.ts";
+import type { PostgresConnection } from "../driver/postgres/connection.ts";
+import type { PostgresTypes } from "../driver/postgres/options.ts";
+import type { Template } from "../driver/postgres/porsager.ts";
+import { Session } from "../driver/postgres/session.ts";
+import { createSql, type SqlTypes } from "../driver/postgres/sql.ts";
+import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
+import {
+  runTransaction,
+  type TransactionOptions,
+  type TransactionSql,
+} from "../driver/postgres/transaction.ts";
+import { checkTransactionOptions } from "./options.ts";
+import { beginArguments, constants, notOffered } from "./porsager_parity.ts";
+
+/** What leases share with the pool they come from. */
+export interface LeaseContext {
+  /** Makes queries. */
+  readonly template: Template;
+  /** Checks options of `with` and makes limits of them. */
+  readonly limit: (options: StatementOptions, base?: StatementLimits) => StatementLimits;
+}
+
+/**
+ * Exclusive use of one PostgreSQL connection until {@linkcode PostgresLease.release}: session state, transactions by
+ * hand, cursors. Statements are sent one at a time, in the order written.
+ *
+ * It is bound to one physical connection: when that is lost, every later statement is rejected, none reaches another.
+ */
+export class PostgresLease<T extends PostgresTypes = Record<never, never>>
+  implements Disposable, AsyncDisposable {
+  readonly #lease: Lease<PostgresConnection>;
+  readonly #context: LeaseContext;
+  readonly #limits: StatementLimits | undefined;
+  #sql: postgres.ReservedSql<SqlTypes<T>> | undefined;
+
+  /** For the pool; users get leases from `acquire`. */
+  constructor(
+    lease: Lease<PostgresConnection>,
+    context: LeaseContext,
+    limits?: StatementLimits,
+  ) {
+    this.#lease = lease;
+    this.#context = context;
+    this.#limits = limits;
+  }
+
+  /** Sends statements on this connection; porsager's `ReservedSql`. */
+  get sql(): postgres.ReservedSql<SqlTypes<T>> {
+    return this.#sql ??= this.#createSql();
+  }
+
+  #createSql(): postgres.ReservedSql<SqlTypes<T>> {
+    const lease = this.#lease;
+    const { template } = this.#context;
+    const route = new Session(
+      () => lease.released ? new LeaseReleasedError() : lease.connection,
+      this.#limits,
+    );
+    return Object.assign(createSql<T>(template, route), constants(template), {
+      release: () => this.release(),
+      begin: (...args: unknown[]) => {
+        const { begin, fn } = beginArguments<T>(args);
+        return this.#run(begin, fn, undefined);
+      },
+      reserve: notOffered("reserve", "inside a lease"),
+      end: notOffered("end", "inside a lease"),
+      listen: notOffered("listen"),
+      subscribe: notOffered("subscribe"),
+      largeObject: notOffered("largeObject"),
+    }) as unknown as postgres.ReservedSql<SqlTypes<T>>;
+  }
+
+  /**
+   * Runs `fn` in a transaction on this connection: commits when it returns, rolls back when it throws.
+   *
+   * @param fn What to do; its statements go through the `sql` it is given.
+   * @param options Isolation, access mode, signal.
+   * @returns What `fn` returns, after the server confirmed the commit.
+   */
+  async transaction<R>(
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    options: TransactionOptions = {},
+  ): Promise<Awaited<R>> {
+    checkTransactionOptions(options);
+    return await this.#run(commandText({ verb: "begin", ...options }), fn, options.signal);
+  }
+
+  async #run<R>(
+    begin: string,
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    signal: AbortSignal | undefined,
+  ): Promise<Awaited<R>> {
+    const { template, limit } = this.#context;
+    return await runTransaction<R, T>({
+      connection: this.#lease.connection,
+      template,
+      begin,
+      signal,
+      limits: this.#limits,
+      limit: (options) => limit(options, this.#limits),
+    }, fn);
+  }
+
+  /**
+   * A view of the same lease whose statements carry options.
+   *
+   * @param options Signal and deadline of each statement.
+   * @returns The view; releasing it releases the lease.
+   */
+  with(options: StatementOptions): PostgresLease<T> {
+    const limits = this.#context.limit(options, this.#limits);
+    return new PostgresLease<T>(this.#lease, this.#context, limits);
+  }
+
+  /** The connection itself: its backend's process id, its status. */
+  get connection(): PostgresConnection {
+    return this.#lease.connection;
+  }
+
+  /** Number of the physical connection, unique in its pool. */
+  get epoch(): number {
+    return this.#lease.epoch;
+  }
+
+  /** Whether it was given back. */
+  get released(): boolean {
+    return this.#lease.released;
+  }
+
+  /** Whether the connection was lost while it was lent. */
+  get lost(): boolean {
+    return this.#lease.lost;
+  }
+
+  /** Gives the connection back; what is left of a transaction is rolled back behind it. Idempotent. */
+  release(): void {
+    this.#lease.release();
+  }
+
+  /** Gives the connection up: it is closed at once and never lent again. Idempotent. */
+  destroy(): void {
+    this.#lease.destroy();
+  }
+
+  /** {@inheritDoc PostgresLease.release} */
+  [Symbol.dispose](): void {
+    this.#lease.release();
+  }
+
+  /** {@inheritDoc PostgresLease.release} */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#lease.release();
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,332 @@
+/**
+ * The pool that users of PostgreSQL see: the core's pool, the postgres driver, and porsager's `sql` on top.
+ *
+ * @module
+ */
+
+import type postgres from "postgres";
+import { type Clock, systemClock } from "../core/clock.ts";
+import type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
+import { Pool } from "../core/pool.ts";
+import type { PoolStats } from "../core/stats.ts";
+import { commandText } from "../driver/postgres/commands.ts";
+import type { PostgresConnection } from "../driver/postgres/connection.ts";
+import type { PostgresDriver } from "../driver/postgres/driver.ts";
+import type { PostgresTypes } from "../driver/postgres/options.ts";
+import { createSql, type SqlTypes } from "../driver/postgres/sql.ts";
+import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
+import {
+  runTransaction,
+  type TransactionOptions,
+  type TransactionSql,
+} from "../driver/postgres/transaction.ts";
+import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
+import { PoolRoute } from "./pool_route.ts";
+import { beginArguments, constants, notOffered } from "./porsager_parity.ts";
+import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
+
+/** What all views of one pool share. */
+interface Shared {
+  readonly driver: PostgresDriver;
+  readonly pool: Pool<PostgresConnection>;
+  readonly acquireTimeoutMs: number;
+  readonly lease: LeaseContext;
+}
+
+/**
+ * A pool of PostgreSQL connections; made by `createPool`.
+ *
+ * @example Statements, transactions, leases
+ * ```ts
+ * import { createPool } from "@steady/pool/deno";
+ *
+ * await using db = createPool("postgres://app@localhost/app", { max: 10 });
+ *
+ * const id = 1;
+ * const rows = await db.sql`select * from users where id = ${id}`;
+ *
+ * await db.transaction(async (sql) => {
+ *   await sql`insert into log values (${id})`;
+ * }, { isolation: "serializable" });
+ *
+ * using lease = await db.acquire();
+ * await lease.sql`create temp table t (x int)`;
+ * console.log(rows.length);
+ * ```
+ */
+export class PostgresPool<T extends PostgresTypes = Record<never, never>>
+  implements AsyncDisposable {
+  readonly #shared: Shared;
+  readonly #limits: StatementLimits | undefined;
+  #sql: postgres.Sql<SqlTypes<T>> | undefined;
+
+  private constructor(shared: Shared, limits?: StatementLimits) {
+    this.#shared = shared;
+    this.#limits = limits;
+  }
+
+  /**
+   * For entries of runtimes; users call `createPool`.
+   *
+   * @param driver The driver.
+   * @param options The pool's options.
+   * @returns The pool.
+   * @throws {TypeError} If an option has the wrong type.
+   * @throws {RangeError} If an option is out of range.
+   */
+  static create<T extends PostgresTypes>(
+    driver: PostgresDriver,
+    options: PoolOptions,
+  ): PostgresPool<T> {
+    const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
+    return new PostgresPool<T>({
+      driver,
+      pool: new Pool(driver, options),
+      acquireTimeoutMs,
+      lease: {
+        template: driver.template,
+        limit: (more, base) => mergeLimits(clock, more, base),
+      },
+    });
+  }
+
+  /**
+   * Sends statements, each on a connection of its own; porsager's `Sql`, with its helpers, `begin`, `reserve` and `end`.
+   *
+   * The connection goes back when the server has answered the last of the statement: a cursor or a COPY stream keeps it
+   * until then.
+   */
+  get sql(): postgres.Sql<SqlTypes<T>> {
+    return this.#sql ??= this.#createSql();
+  }
+
+  #createSql(): postgres.Sql<SqlTypes<T>> {
+    const { driver, pool, acquireTimeoutMs } = this.#shared;
+    const { template } = driver;
+    const route = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
+    const end = ({ timeout }: { timeout?: number | null } = {}): Promise<void> =>
+      pool.close(
+        timeout === undefined || timeout === null ? undefined : {
+          timeoutMs: timeout * 1000,
+        },
+      );
+    return Object.assign(createSql<T>(template, route), constants(template), {
+      begin: async (...args: unknown[]) => {
+        const { begin, fn } = beginArguments<T>(args);
+        return await this.#runTransaction(begin, fn, undefined);
+      },
+      reserve: async () => (await this.acquire()).sql,
+      end,
+      close: end,
+      listen: notOffered("listen"),
+      subscribe: notOffered("subscribe"),
+      largeObject: notOffered("largeObject"),
+    }) as unknown as postgres.Sql<SqlTypes<T>>;
+  }
+
+  /**
+   * Runs `fn` in a transaction on a connection of its own: commits when it returns, rolls back when it throws or when a
+   * statement in it failed. No statement of it can reach another session: when the connection is lost, the rest of the
+   * transaction is rejected.
+   *
+   * @param fn What to do; its statements go through the `sql` it is given.
+   * @param options Isolation, access mode, signal.
+   * @returns What `fn` returns, after the server confirmed the commit.
+   * @throws {ConnectionLostError} If the connection was lost before COMMIT was sent; nothing of it is in force.
+   * @throws {CommitUnknownError} If it was lost after.
+   *
+   * @example Savepoint
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * await db.transaction(async (sql) => {
+   *   await sql`insert into orders (id) values (1)`;
+   *   await sql.savepoint((sql) => sql`insert into audit (id) values (1)`).catch(() => {});
+   * });
+   * ```
+   */
+  async transaction<R>(
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    options: TransactionOptions = {},
+  ): Promise<Awaited<R>> {
+    checkTransactionOptions(options);
+    return await this.#runTransaction(
+      commandText({ verb: "begin", ...options }),
+      fn,
+      options.signal,
+    );
+  }
+
+  async #runTransaction<R>(
+    begin: string,
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    own: AbortSignal | undefined,
+  ): Promise<Awaited<R>> {
+    const { pool, lease: { template, limit } } = this.#shared;
+    const signal = anySignal(own, this.#limits?.signal);
+    const lease = await pool.acquire(this.#acquireOptions({ signal }));
+    try {
+      return await runTransaction<R, T>({
+        connection: lease.connection,
+        template,
+        begin,
+        signal,
+        limits: this.#limits,
+        limit: (options) => limit(options, this.#limits),
+      }, fn);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /**
+   * Lends a connection for exclusive use.
+   *
+   * @param options Signal and deadline of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
+   * @throws {TooManyWaitersError} If the queue is full.
+   * @throws {ConnectError} If the server refuses the pool for good.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   */
+  async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
+    const lease = await this.#shared.pool.acquire(this.#acquireOptions(options));
+    return new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
+  }
+
+  /**
+   * Lends an idle connection, or none; never waits, opens nothing.
+   *
+   * @returns The lease, or `undefined`.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   */
+  tryAcquire(): PostgresLease<T> | undefined {
+    const lease = this.#shared.pool.tryAcquire();
+    return lease && new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
+  }
+
+  /**
+   * Lends a connection to `fn` and takes it back in any case.
+   *
+   * @param fn What to do with it.
+   * @param options Signal and deadline of the acquire.
+   * @returns What `fn` returns.
+   */
+  async use<R>(
+    fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
+    options?: AcquireOptions,
+  ): Promise<R> {
+    const lease = await this.acquire(options);
+    try {
+      return await fn(lease);
+    } finally {
+      lease.release();
+    }
+  }
+
+  /**
+   * Takes a connection back; the same as the lease's own `release`.
+   *
+   * @param lease The lease. Idempotent.
+   */
+  release(lease: PostgresLease<T>): void {
+    lease.release();
+  }
+
+  /** The options of an acquire under this view's own signal and deadline. */
+  #acquireOptions(options?: AcquireOptions): AcquireOptions | undefined {
+    const limits = this.#limits;
+    if (limits === undefined) {
+      return options?.signal || options?.timeoutMs !== undefined ? options : undefined;
+    }
+    const { acquireTimeoutMs } = this.#shared;
+    return {
+      ...options,
+      signal: anySignal(options?.signal, limits.signal),
+      timeoutMs: options?.timeoutMs ?? Math.min(acquireTimeoutMs, limits.timeoutMs ?? Infinity),
+    };
+  }
+
+  /**
+   * A view of the same pool whose statements carry options.
+   *
+   * @param options Signal and deadline of each statement.
+   * @returns The view.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   *
+   * @example A deadline for one statement
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * await db.with({ timeoutMs: 500 }).sql`select pg_sleep(0.1)`;
+   * ```
+   */
+  with(options: StatementOptions): PostgresPool<T> {
+    return new PostgresPool<T>(this.#shared, this.#shared.lease.limit(options, this.#limits));
+  }
+
+  /**
+   * Learns array types that were created after the pool was, such as those of new enums: present connections are closed
+   * when they come back, the next one learns for all.
+   *
+   * @returns Resolved when the types are known.
+   */
+  async refreshTypes(): Promise<void> {
+    const { driver, pool } = this.#shared;
+    driver.forgetTypes();
+    pool.evict();
+    await pool.use(() => {});
+  }
+
+  /** @returns The counts at this instant. */
+  stats(): PoolStats {
+    return this.#shared.pool.stats();
+  }
+
+  /** Condemns all present connections: idle ones are closed now, lent ones when they come back. */
+  evict(): void {
+    this.#shared.pool.evict();
+  }
+
+  /**
+   * Closes the pool: waiters are rejected at once, idle connections closed, lent ones closed as they come back, and
+   * destroyed when the time is over. Idempotent.
+   *
+   * @param options How long to wait for what is lent.
+   * @returns Resolved when every connection is gone.
+   */
+  async close(options?: CloseOptions): Promise<void> {
+    await this.#shared.pool.close(options);
+  }
+
+  /** {@inheritDoc PostgresPool.close} */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Options of a view on top of those of the view it is made from: both signals count, the new deadline replaces. */
+function mergeLimits(
+  clock: Clock,
+  options: StatementOptions,
+  base: StatementLimits | undefined,
+): StatementLimits {
+  checkStatementOptions(options);
+  return {
+    clock,
+    signal: anySignal(options.signal, base?.signal),
+    timeoutMs: options.timeoutMs ?? base?.timeoutMs,
+  };
+}
+
+function anySignal(
+  first: AbortSignal | undefined,
+  second: AbortSignal | undefined,
+): AbortSignal | undefined {
+  if (first === undefined || first === second) return second;
+  return second === undefined ? first : AbortSignal.any([first, second]);
+}
