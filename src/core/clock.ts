@@ -16,11 +16,23 @@ export interface Timer {
 
 /** Source of time, timers and randomness; nothing else in the core asks the platform for them. */
 export interface Clock {
-  /** @returns Monotonic time in milliseconds; only differences mean anything. */
+  /**
+   * Reads the monotonic time.
+   *
+   * @returns Milliseconds; only differences mean anything.
+   */
   now(): number;
-  /** @returns Wall-clock time in milliseconds since 1970. */
+  /**
+   * Reads the wall-clock time.
+   *
+   * @returns Milliseconds since 1970.
+   */
   wallNow(): number;
-  /** @returns A number from 0 (inclusive) to 1 (exclusive). */
+  /**
+   * Draws a random number.
+   *
+   * @returns From 0 (inclusive) to 1 (exclusive).
+   */
   random(): number;
   /**
    * Calls `fn` once after `delayMs`.

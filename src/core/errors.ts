@@ -47,6 +47,8 @@ export class SteadyError extends Error {
   readonly code: string;
 
   /**
+   * Makes the error.
+   *
    * @param code A word for programs.
    * @param message A sentence for people.
    * @param details Outcome, whether to retry, cause.
@@ -74,6 +76,8 @@ export class AcquireTimeoutError extends SteadyError {
   readonly timeoutMs: number;
 
   /**
+   * Makes the error.
+   *
    * @param phase What it was waiting for.
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param stats The pool's counts.
@@ -103,7 +107,11 @@ export class TooManyConnectionsError extends SteadyError {
   /** The pool's counts. */
   readonly stats: PoolStats;
 
-  /** @param stats The pool's counts. */
+  /**
+   * Makes the error.
+   *
+   * @param stats The pool's counts.
+   */
   constructor(stats: PoolStats) {
     super(
       "TOO_MANY_CONNECTIONS",
@@ -124,7 +132,11 @@ export class TooManyWaitersError extends SteadyError {
   /** The pool's counts. */
   readonly stats: PoolStats;
 
-  /** @param stats The pool's counts. */
+  /**
+   * Makes the error.
+   *
+   * @param stats The pool's counts.
+   */
   constructor(stats: PoolStats) {
     super(
       "TOO_MANY_WAITERS",
@@ -151,6 +163,8 @@ export class ConnectError extends SteadyError {
   readonly stats: PoolStats | undefined;
 
   /**
+   * Makes the error.
+   *
    * @param message A sentence that says what failed.
    * @param details Cause, whether to retry, and the pool's counts.
    */
@@ -179,6 +193,8 @@ export class StatementTimeoutError extends SteadyError {
   readonly timeoutMs: number;
 
   /**
+   * Makes the error.
+   *
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param outcome What is known of the statement.
    */
@@ -201,7 +217,11 @@ export class StatementTimeoutError extends SteadyError {
 
 /** The pool is closed or closing; nothing was sent. `code` is `CONNECTION_ENDED`, as porsager has it. */
 export class PoolClosedError extends SteadyError {
-  /** @param message A sentence that says what was asked for. */
+  /**
+   * Makes the error.
+   *
+   * @param message A sentence that says what was asked for.
+   */
   constructor(message = "Cannot acquire a connection as the pool is closed") {
     super("CONNECTION_ENDED", message, { outcome: "not-applied", retryable: false });
   }
@@ -214,7 +234,11 @@ export class PoolClosedError extends SteadyError {
 
 /** A lease, or a transaction, was used after its end; nothing was sent. */
 export class LeaseReleasedError extends SteadyError {
-  /** @param message A sentence that says what was used after what. */
+  /**
+   * Makes the error.
+   *
+   * @param message A sentence that says what was used after what.
+   */
   constructor(message = "Cannot use the lease as it was released") {
     super("LEASE_RELEASED", message, { outcome: "not-applied", retryable: false });
   }
@@ -232,6 +256,8 @@ export class LeaseReleasedError extends SteadyError {
  */
 export class ConnectionLostError extends SteadyError {
   /**
+   * Makes the error.
+   *
    * @param message A sentence that says what was going on.
    * @param details Outcome, cause, and whether to retry (by default only what is provably without effect).
    */
@@ -255,7 +281,11 @@ export class ConnectionLostError extends SteadyError {
 
 /** The connection was lost after COMMIT was sent and before it was answered: the transaction may be in force or not. */
 export class CommitUnknownError extends SteadyError {
-  /** @param cause What broke the connection. */
+  /**
+   * Makes the error.
+   *
+   * @param cause What broke the connection.
+   */
   constructor(cause?: unknown) {
     super(
       "COMMIT_UNKNOWN",

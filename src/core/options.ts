@@ -107,7 +107,7 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
     connectTimeoutMs = 10_000,
     clock = systemClock,
   } = options;
-  if (typeof clock?.now !== "function" || typeof clock.schedule !== "function") {
+  if (!isClock(clock)) {
     throw new TypeError(`Cannot ${action} as clock must be a Clock: received ${show(clock)}`);
   }
   return {
@@ -123,6 +123,12 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
     }),
     clock,
   };
+}
+
+function isClock(value: unknown): value is Clock {
+  const clock = value as Partial<Clock> | null | undefined;
+  return [clock?.now, clock?.wallNow, clock?.random, clock?.schedule]
+    .every((method) => typeof method === "function");
 }
 
 /**

@@ -60,6 +60,8 @@ export class Outage {
    */
   failed(error: unknown): void {
     this.#error = error;
+    // Begun before the pause, as none begins in it: many that fail at once are one sign of an outage, not many.
+    if (!this.mayTry) return;
     const longest = Math.min(this.#longestPauseMs, FIRST_PAUSE_MS * 2 ** this.#failures);
     this.#failures++;
     this.#retryAt = this.#clock.now() + longest * this.#clock.random();

@@ -63,6 +63,8 @@ export class Pool<C> implements AsyncDisposable {
   readonly #leaseHome: LeaseHome<C>;
   #state: PoolState = "open";
   #generation = 0;
+  /** Whether {@linkcode Pool.#offer} is on the stack. */
+  #offering = false;
   #epoch = 0;
   #closed: Promise<void> | undefined;
   #finishClose: (() => void) | undefined;
@@ -70,6 +72,8 @@ export class Pool<C> implements AsyncDisposable {
   #closeAt = Infinity;
 
   /**
+   * Makes a pool; nothing is opened before the first acquire.
+   *
    * @param driver Opens, watches and closes the connections.
    * @param options Limits and deadlines.
    * @throws {TypeError} If an option has the wrong type or does not exist.
@@ -208,7 +212,11 @@ export class Pool<C> implements AsyncDisposable {
     lease.release();
   }
 
-  /** @returns The counts at this instant. */
+  /**
+   * Counts connections and waiters.
+   *
+   * @returns The counts at this instant.
+   */
   stats(): PoolStats {
     const bag = this.#bag;
     return {
@@ -225,12 +233,16 @@ export class Pool<C> implements AsyncDisposable {
     };
   }
 
-  /** Condemns all present connections: idle ones are closed now, lent ones when they come back. */
+  /**
+   * Condemns all present connections: idle ones are closed now, lent ones when they come back; connects under way are
+   * given up, and started anew for who waits.
+   */
   evict(): void {
     this.#generation++;
     for (const slot of [...this.#bag.slots()]) {
-      if (slot.state === "idle") this.#closeSlot(slot);
+      if (slot.state === "idle" || slot.state === "connecting") this.#closeSlot(slot);
     }
+    this.#grow();
   }
 
   /**
@@ -244,7 +256,7 @@ export class Pool<C> implements AsyncDisposable {
    */
   async close(options?: CloseOptions): Promise<void> {
     const timeoutMs = resolveCloseTimeout(options);
-    this.#closed ??= this.#startClose();
+    if (this.#closed === undefined) this.#startClose();
     this.#limitClose(timeoutMs);
     await this.#closed;
   }
@@ -257,6 +269,8 @@ export class Pool<C> implements AsyncDisposable {
   // Lending
 
   #lendIdle(): Lease<C> | undefined {
+    // Somebody waits and something is idle only while callbacks run: then it is on its way to who waits.
+    if (this.#queue.size > 0) return undefined;
     const slot = this.#bag.takeIdle();
     return slot === undefined ? undefined : new PoolLease(this.#leaseHome, slot);
   }
@@ -283,14 +297,26 @@ export class Pool<C> implements AsyncDisposable {
 
   /** Gives a ready connection to who waits longest, else keeps it. */
   #offer(slot: Slot<C>): void {
-    const waiter = this.#queue.shift();
-    if (waiter === undefined) {
+    if (this.#offering || this.#queue.size === 0) {
       this.#bag.move(slot, "idle");
       return;
     }
-    if (this.#queue.size === 0) this.#outage.stopWaiting();
-    this.#bag.move(slot, "used");
-    waiter.lent(new PoolLease(this.#leaseHome, slot));
+    // A borrower may give back in the very callback that lends to it. That connection is idle until the loop comes to
+    // it: a hundred thousand waiters must not be as many stack frames.
+    this.#offering = true;
+    try {
+      let ready: Slot<C> | undefined = slot;
+      while (ready !== undefined) {
+        const waiter = this.#queue.shift();
+        if (waiter === undefined) return;
+        if (this.#queue.size === 0) this.#outage.stopWaiting();
+        this.#bag.move(ready, "used");
+        waiter.lent(new PoolLease(this.#leaseHome, ready));
+        ready = this.#queue.size > 0 ? this.#bag.takeIdle() : undefined;
+      }
+    } finally {
+      this.#offering = false;
+    }
   }
 
   #takeBack(slot: Slot<C>): void {
@@ -407,14 +433,15 @@ export class Pool<C> implements AsyncDisposable {
 
   /** Rejects waiters because of a failed connect; each gets an error object of its own. */
   #refuse(which: (waiter: Waiter<C>) => boolean, cause: unknown, retryable: boolean): void {
-    let waiter = this.#queue.head;
-    while (waiter !== undefined) {
-      const { next } = waiter;
-      if (which(waiter)) {
-        this.#leave(waiter);
-        waiter.refused(this.#connectError(cause, retryable));
-      }
-      waiter = next;
+    const concerned: Waiter<C>[] = [];
+    for (let waiter = this.#queue.head; waiter !== undefined; waiter = waiter.next) {
+      if (which(waiter)) concerned.push(waiter);
+    }
+    for (const waiter of concerned) {
+      // The callbacks before may have ended its wait.
+      if (!this.#queue.has(waiter)) continue;
+      this.#leave(waiter);
+      waiter.refused(this.#connectError(cause, retryable));
     }
   }
 
@@ -454,10 +481,11 @@ export class Pool<C> implements AsyncDisposable {
     if (this.#bag.total === 0) this.#finishClose?.();
   }
 
-  #startClose(): Promise<void> {
+  #startClose(): void {
     this.#state = "draining";
     this.#outage.stopWaiting();
-    const closed = new Promise<void>((resolve) => {
+    // Set before any callback runs, as that may close too.
+    this.#closed = new Promise<void>((resolve) => {
       this.#finishClose = () => {
         this.#finishClose = undefined;
         this.#state = "closed";
@@ -470,11 +498,9 @@ export class Pool<C> implements AsyncDisposable {
       waiter.refused(new PoolClosedError());
     }
     for (const slot of [...this.#bag.slots()]) {
-      if (slot.state === "connecting") this.#destroySlot(slot);
-      else if (slot.state === "idle") this.#closeSlot(slot);
+      if (slot.state === "idle" || slot.state === "connecting") this.#closeSlot(slot);
     }
     if (this.#bag.total === 0) this.#finishClose?.();
-    return closed;
   }
 
   #limitClose(timeoutMs: number): void {

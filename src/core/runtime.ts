@@ -120,7 +120,11 @@ export interface Socket {
 
 /** A value that follows asynchronous control flow; shaped after TC39 `AsyncContext.Variable`. */
 export interface ContextVariable<T> {
-  /** @returns The value set by the nearest enclosing {@linkcode ContextVariable.run}. */
+  /**
+   * Reads the variable.
+   *
+   * @returns The value set by the nearest enclosing {@linkcode ContextVariable.run}.
+   */
   get(): T | undefined;
   /**
    * Runs `fn`, and all that it starts, with `value`.
@@ -145,7 +149,11 @@ export interface Runtime {
    * @throws {TypeError} If this runtime cannot do what the options ask for.
    */
   connect(address: SocketAddress, options?: ConnectOptions): Socket;
-  /** @returns A new, empty context variable. */
+  /**
+   * Makes a context variable.
+   *
+   * @returns A new one, empty.
+   */
   contextVariable<T>(): ContextVariable<T>;
   /**
    * Runs `fn` in no user's context: sockets, timers and hooks of the pool must not retain a caller's store.

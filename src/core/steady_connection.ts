@@ -82,6 +82,8 @@ export class SteadyConnection<C> implements AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
+   * Makes a connection; nothing is opened before it is asked for.
+   *
    * @param driver Opens and closes the physical connections.
    * @param options Deadlines, listener, clock.
    * @throws {TypeError} If an option has the wrong type or does not exist.
@@ -124,9 +126,11 @@ export class SteadyConnection<C> implements AsyncDisposable {
         new LeaseReleasedError("Cannot open the connection as it was closed"),
       );
     }
+    const signal = options?.signal;
+    if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#current !== undefined) return Promise.resolve(this.#current);
     this.#opening ??= this.#connect();
-    return abortable(this.#opening, options?.signal);
+    return abortable(this.#opening, signal);
   }
 
   async #connect(): Promise<C> {
@@ -177,9 +181,14 @@ export class SteadyConnection<C> implements AsyncDisposable {
   }
 
   async #close(): Promise<void> {
-    this.#abortOpening?.abort(
-      new LeaseReleasedError("Cannot open the connection as it was closed"),
-    );
+    const opening = this.#opening;
+    if (opening !== undefined) {
+      this.#abortOpening?.abort(
+        new LeaseReleasedError("Cannot open the connection as it was closed"),
+      );
+      // A connection may have arrived in this very turn: until the attempt is over, it is there.
+      await opening.catch(() => {});
+    }
     const connection = this.#current;
     if (connection === undefined) return;
     try {

@@ -5,13 +5,13 @@
  */
 
 /**
- * Puts a value into a message without ever showing text that could hold a secret.
+ * Puts a value into a message without ever showing text that could hold a secret, such as a URL in the wrong place.
  *
  * @param value What was received.
- * @returns Numbers, booleans, `null` and `undefined` as they are, short quoted strings, else the type.
+ * @returns Numbers, booleans, `null` and `undefined` as they are, short quoted words, else the type.
  */
 export function show(value: unknown): string {
-  if (typeof value === "string") return value.length <= 40 ? JSON.stringify(value) : "a string";
+  if (typeof value === "string") return /^[\w.+-]{0,40}$/.test(value) ? `"${value}"` : "a string";
   if (value === null || typeof value !== "object" && typeof value !== "function") {
     return String(value);
   }

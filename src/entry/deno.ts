@@ -19,6 +19,40 @@ import { runtime } from "../runtime/deno.ts";
 import { type CreatePoolOptions, splitOptions } from "./options.ts";
 import { PostgresPool } from "./postgres_pool.ts";
 
+export type { Clock, Timer } from "../core/clock.ts";
+export type {
+  Command,
+  ConnectionStatus,
+  Driver,
+  DriverCallOptions,
+  ErrorClass,
+  Evidence,
+  IsolationLevel,
+  ResetLevel,
+  Sharing,
+} from "../core/driver.ts";
+export type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
+export type {
+  ConnectOptions,
+  ContextVariable,
+  Runtime,
+  Socket,
+  SocketAddress,
+  SocketHandlers,
+  TlsOptions,
+} from "../core/runtime.ts";
+export type { PoolState, PoolStats } from "../core/stats.ts";
+export { PostgresConnection } from "../driver/postgres/connection.ts";
+export { PostgresDriver };
+export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";
+export type { LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
+export type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+export type { SslOptions } from "../driver/postgres/tls.ts";
+export type {
+  TransactionOptions,
+  TransactionSql,
+  TransactionViews,
+} from "../driver/postgres/transaction.ts";
 export { PostgresLease } from "./postgres_lease.ts";
 export { PostgresPool, runtime };
 export type { CreatePoolOptions };

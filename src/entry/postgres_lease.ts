@@ -4,7 +4,6 @@
  * @module
  */
 
-import type postgres from "postgres";
 import type { Lease } from "../core/lease.ts";
 import { LeaseReleasedError } from "../core/errors.ts";
 import { commandText } from "../driver/postgres/commands.ts";
@@ -12,7 +11,7 @@ import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { Template } from "../driver/postgres/porsager.ts";
 import { Session } from "../driver/postgres/session.ts";
-import { createSql, type SqlTypes } from "../driver/postgres/sql.ts";
+import { createSql, type LeaseSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   runTransaction,
@@ -41,7 +40,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   readonly #lease: Lease<PostgresConnection>;
   readonly #context: LeaseContext;
   readonly #limits: StatementLimits | undefined;
-  #sql: postgres.ReservedSql<SqlTypes<T>> | undefined;
+  #sql: LeaseSql<T> | undefined;
 
   /** For the pool; users get leases from `acquire`. */
   constructor(
@@ -55,11 +54,11 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   }
 
   /** Sends statements on this connection; porsager's `ReservedSql`. */
-  get sql(): postgres.ReservedSql<SqlTypes<T>> {
+  get sql(): LeaseSql<T> {
     return this.#sql ??= this.#createSql();
   }
 
-  #createSql(): postgres.ReservedSql<SqlTypes<T>> {
+  #createSql(): LeaseSql<T> {
     const lease = this.#lease;
     const { template } = this.#context;
     const route = new Session(
@@ -77,7 +76,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       listen: notOffered("listen"),
       subscribe: notOffered("subscribe"),
       largeObject: notOffered("largeObject"),
-    }) as unknown as postgres.ReservedSql<SqlTypes<T>>;
+    }) as unknown as LeaseSql<T>;
   }
 
   /**

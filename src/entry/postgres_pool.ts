@@ -4,7 +4,6 @@
  * @module
  */
 
-import type postgres from "postgres";
 import { type Clock, systemClock } from "../core/clock.ts";
 import type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
 import { Pool } from "../core/pool.ts";
@@ -13,7 +12,7 @@ import { commandText } from "../driver/postgres/commands.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresDriver } from "../driver/postgres/driver.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
-import { createSql, type SqlTypes } from "../driver/postgres/sql.ts";
+import { createSql, type PoolSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   runTransaction,
@@ -58,7 +57,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   implements AsyncDisposable {
   readonly #shared: Shared;
   readonly #limits: StatementLimits | undefined;
-  #sql: postgres.Sql<SqlTypes<T>> | undefined;
+  #sql: PoolSql<T> | undefined;
 
   private constructor(shared: Shared, limits?: StatementLimits) {
     this.#shared = shared;
@@ -96,11 +95,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * The connection goes back when the server has answered the last of the statement: a cursor or a COPY stream keeps it
    * until then.
    */
-  get sql(): postgres.Sql<SqlTypes<T>> {
+  get sql(): PoolSql<T> {
     return this.#sql ??= this.#createSql();
   }
 
-  #createSql(): postgres.Sql<SqlTypes<T>> {
+  #createSql(): PoolSql<T> {
     const { driver, pool, acquireTimeoutMs } = this.#shared;
     const { template } = driver;
     const route = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
@@ -121,7 +120,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       listen: notOffered("listen"),
       subscribe: notOffered("subscribe"),
       largeObject: notOffered("largeObject"),
-    }) as unknown as postgres.Sql<SqlTypes<T>>;
+    }) as unknown as PoolSql<T>;
   }
 
   /**
@@ -282,7 +281,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     await pool.use(() => {});
   }
 
-  /** @returns The counts at this instant. */
+  /**
+   * Counts connections and waiters.
+   *
+   * @returns The counts at this instant.
+   */
   stats(): PoolStats {
     return this.#shared.pool.stats();
   }

@@ -10,6 +10,7 @@ import type { Runtime, Socket } from "../../core/runtime.ts";
 import { requestCancel } from "./cancel_request.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
+import type { IdleReferences } from "./idle_references.ts";
 import {
   createClient,
   type PorsagerConnection,
@@ -30,6 +31,8 @@ export interface OpenOptions {
   readonly endpoint: Endpoint;
   /** Whether this connection learns the array types for all. */
   readonly fetchTypes: boolean;
+  /** Lets idle connections go of the process. */
+  readonly references: IdleReferences;
   /** Ends the attempt. */
   readonly signal: AbortSignal | undefined;
 }
@@ -70,7 +73,8 @@ export class PostgresConnection {
   #last: Statement | undefined;
   #cancelling = false;
   #quietDuringCancel = false;
-  #referenced = true;
+  #unreferenced = false;
+  #watched = false;
   #endedHere = false;
 
   private constructor(options: OpenOptions, socket: Socket) {
@@ -169,6 +173,7 @@ export class PostgresConnection {
   /**
    * Executes a statement, after those given before.
    *
+   * @internal
    * @param statement Not yet sent anywhere.
    */
   send(statement: Statement): void {
@@ -193,8 +198,8 @@ export class PostgresConnection {
   #start(statement: Statement): void {
     this.#current = statement;
     this.#executesBefore = this.#tap.executesSent;
-    if (!this.#referenced) {
-      this.#referenced = true;
+    if (this.#unreferenced) {
+      this.#unreferenced = false;
       this.#socket.ref();
     }
     this.#porsager?.execute(statement.query);
@@ -228,10 +233,18 @@ export class PostgresConnection {
       this.#start(next);
     }
     statement?.end();
-    if (this.#current === undefined && this.#referenced) {
-      this.#referenced = false;
-      this.#socket.unref();
+    if (this.#current === undefined && !this.#watched && !this.#unreferenced && !this.#lost) {
+      this.#watched = true;
+      this.#options.references.watch(this);
     }
+  }
+
+  /** Lets the process exit although the connection is open, unless a statement is in hand by now. */
+  unrefIfIdle(): void {
+    this.#watched = false;
+    if (this.#current !== undefined || this.#cancelling) return;
+    this.#unreferenced = true;
+    this.#socket.unref();
   }
 
   #unlink(statement: Statement): void {
@@ -246,6 +259,7 @@ export class PostgresConnection {
   /**
    * Executes one command of the driver's own by the simple protocol.
    *
+   * @internal
    * @param text The command.
    * @param options Signal, and a listener for how it ends.
    * @returns The server's command tag.
@@ -273,6 +287,7 @@ export class PostgresConnection {
    * Gives a statement up. Unsent, it is taken out; sent, its connection is closed, because a late answer must not be
    * taken for another statement's.
    *
+   * @internal
    * @param statement Given to this connection before.
    * @param reason What its caller gets.
    */
@@ -295,6 +310,7 @@ export class PostgresConnection {
    * Cancels a statement the way `query.cancel()` means it. Unsent, it is taken out; executing, the server is asked, and
    * nothing else is sent before the server has taken notice.
    *
+   * @internal
    * @param statement Given to this connection before.
    */
   cancel(statement: Statement): void {
@@ -383,6 +399,7 @@ export class PostgresConnection {
   #loseAll(cause: unknown): void {
     this.#lost = true;
     this.#lostCause = cause;
+    this.#options.references.forget(this);
     const statement = this.#current;
     this.#current = undefined;
     if (statement?.evidence === "sent" && this.#tap.fatal !== undefined) {

@@ -18,6 +18,7 @@ import type { Runtime } from "../../core/runtime.ts";
 import { classify } from "./classify.ts";
 import { commandText, resetTexts } from "./commands.ts";
 import { PostgresConnection } from "./connection.ts";
+import { IdleReferences } from "./idle_references.ts";
 import {
   type PostgresOptions,
   type PostgresTypes,
@@ -37,8 +38,11 @@ export class PostgresDriver implements Driver<PostgresConnection> {
   readonly #runtime: Runtime;
   readonly #options: ResolvedPostgresOptions;
   readonly #types = new TypeGate();
+  readonly #references = new IdleReferences();
 
   /**
+   * Makes the driver; users call {@linkcode postgresDriver}.
+   *
    * @param runtime Supplies sockets.
    * @param options Checked options.
    */
@@ -47,7 +51,11 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     this.#options = options;
   }
 
-  /** porsager's options and factory of queries, shared by all connections. */
+  /**
+   * porsager's options and factory of queries, shared by all connections.
+   *
+   * @internal
+   */
   get template(): Template {
     return this.#options.template;
   }
@@ -61,6 +69,7 @@ export class PostgresDriver implements Driver<PostgresConnection> {
         runtime: this.#runtime,
         endpoint,
         fetchTypes,
+        references: this.#references,
         signal,
       });
       // Another server may stand behind the same address next time, with other types.

@@ -17,7 +17,30 @@
  * @module
  */
 
+export type {
+  Command,
+  ConnectionStatus,
+  Driver,
+  DriverCallOptions,
+  ErrorClass,
+  Evidence,
+  IsolationLevel,
+  ResetLevel,
+  Sharing,
+} from "../../core/driver.ts";
+export type {
+  ConnectOptions,
+  ContextVariable,
+  Runtime,
+  Socket,
+  SocketAddress,
+  SocketHandlers,
+  TlsOptions,
+} from "../../core/runtime.ts";
 export { PostgresConnection } from "./connection.ts";
 export { PostgresDriver, postgresDriver, type PostgresDriverOptions } from "./driver.ts";
 export type { PostgresOptions, PostgresTypes } from "./options.ts";
+export type { LeaseSql, PoolSql, SqlTypes } from "./sql.ts";
+export type { StatementOptions } from "./statement_limits.ts";
 export type { SslOptions } from "./tls.ts";
+export type { TransactionOptions, TransactionSql, TransactionViews } from "./transaction.ts";

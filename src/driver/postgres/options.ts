@@ -4,14 +4,13 @@
  * @module
  */
 
-import type postgres from "postgres";
 import type { SocketAddress } from "../../core/runtime.ts";
 import type { Endpoint } from "./dial.ts";
 import { createTemplate, type Template } from "./porsager.ts";
 import { type SslOptions, tlsPolicy } from "./tls.ts";
 
 /** Custom types by name, as porsager takes them. */
-export type PostgresTypes = Record<string, postgres.PostgresType>;
+export type PostgresTypes = Record<string, import("postgres").PostgresType>;
 
 /**
  * Options of the postgres driver, named and meant as porsager `postgres` has them. What is not given is read from the
@@ -56,11 +55,11 @@ export interface PostgresOptions<T extends PostgresTypes = Record<never, never>>
   /** `"direct"`: TLS from the first byte (PostgreSQL 17 and later). */
   readonly sslnegotiation?: "postgres" | "direct";
   /** Start-up parameters of the session, such as `application_name`, `search_path`, `statement_timeout`. */
-  readonly connection?: Partial<postgres.ConnectionParameters>;
+  readonly connection?: Partial<import("postgres").ConnectionParameters>;
   /** Custom types. */
   readonly types?: T;
   /** Transforms of names, values and rows. */
-  readonly transform?: postgres.Options<T>["transform"];
+  readonly transform?: import("postgres").Options<T>["transform"];
   /** Whether tagged statements are prepared under a name. @default {true} */
   readonly prepare?: boolean;
   /** The opposite of `prepare`. */
@@ -68,9 +67,9 @@ export interface PostgresOptions<T extends PostgresTypes = Record<never, never>>
   /** Whether array types are learnt from the server. @default {true} */
   readonly fetch_types?: boolean;
   /** Called with each statement before it is sent. @default {false} */
-  readonly debug?: postgres.Options<T>["debug"];
+  readonly debug?: import("postgres").Options<T>["debug"];
   /** Called with the server's notices. @default {nothing is done} */
-  readonly onnotice?: (notice: postgres.Notice) => void;
+  readonly onnotice?: (notice: import("postgres").Notice) => void;
   /** Called when the server reports a parameter. */
   readonly onparameter?: (key: string, value: unknown) => void;
   /** Called when a connection is gone, with a number of porsager's. */
@@ -78,7 +77,7 @@ export interface PostgresOptions<T extends PostgresTypes = Record<never, never>>
   /** TCP keep-alive, in seconds of idleness; 0 for none. @default {60} */
   readonly keep_alive?: number | null;
   /** Which kind of server is wanted; another one is refused. */
-  readonly target_session_attrs?: postgres.Options<T>["target_session_attrs"];
+  readonly target_session_attrs?: import("postgres").Options<T>["target_session_attrs"];
 }
 
 /** Names of {@linkcode PostgresOptions}. */
@@ -205,9 +204,9 @@ function checkOptions(options: object): void {
   for (const name of ["prepare", "no_prepare", "fetch_types"]) {
     checkType(name, given[name], "boolean");
   }
-  for (const name of ["connection", "types", "transform"]) {
-    checkType(name, given[name], "object");
-  }
+  for (const name of ["connection", "types"]) checkType(name, given[name], "object");
+  // `postgres.toCamel` and its like are functions with the transforms as properties.
+  if (typeof given.transform !== "function") checkType("transform", given.transform, "object");
   const port = given.port;
   if (Array.isArray(port)) throw severalHosts();
   if (port !== undefined && !Number.isInteger(Number(port))) {

@@ -33,6 +33,8 @@ export class Session implements Route {
 
   send(query: PorsagerQuery): void {
     const statement = new Statement(query, this.#listener);
+    // As in porsager: the listener hears of the failure, so one that nobody awaits must not end the process.
+    if (this.#listener?.failed !== undefined) query.catch(ignore);
     const connection = this.#connection();
     if (connection instanceof Error) {
       statement.reject(connection);
@@ -43,3 +45,5 @@ export class Session implements Route {
     }
   }
 }
+
+function ignore(): void {}

@@ -5,7 +5,6 @@
  */
 
 import type { PathOrFileDescriptor } from "node:fs";
-import type postgres from "postgres";
 import type { PostgresTypes } from "./options.ts";
 import type { PorsagerQuery, Template } from "./porsager.ts";
 import { cancelledError, STATEMENT } from "./statement.ts";
@@ -35,8 +34,19 @@ interface TextOptions {
   prepare?: boolean;
 }
 
+/** The `sql` of a pool: porsager's `Sql`. */
+export type PoolSql<T extends PostgresTypes = Record<never, never>> = import("postgres").Sql<
+  SqlTypes<T>
+>;
+
+/** The `sql` of a lease: porsager's `ReservedSql`. */
+export type LeaseSql<T extends PostgresTypes = Record<never, never>> =
+  import("postgres").ReservedSql<
+    SqlTypes<T>
+  >;
+
 /** The part of porsager's `sql` that every kind of it has: pool, lease, transaction. */
-export type BaseSql<T extends PostgresTypes> = postgres.ISql<SqlTypes<T>>;
+export type BaseSql<T extends PostgresTypes> = import("postgres").ISql<SqlTypes<T>>;
 
 /**
  * Makes an `sql`.

@@ -4,7 +4,6 @@
  * @module
  */
 
-import type postgres from "postgres";
 import type { IsolationLevel } from "../../core/driver.ts";
 import {
   CommitUnknownError,
@@ -35,8 +34,12 @@ export interface TransactionOptions {
 }
 
 /** The `sql` inside a transaction: porsager's, bound to the transaction's connection and to its end. */
-export interface TransactionSql<T extends PostgresTypes = Record<never, never>>
-  extends postgres.TransactionSql<SqlTypes<T>> {
+export type TransactionSql<T extends PostgresTypes = Record<never, never>> =
+  & import("postgres").TransactionSql<SqlTypes<T>>
+  & TransactionViews<T>;
+
+/** What the `sql` inside a transaction has beside porsager's. */
+export interface TransactionViews<T extends PostgresTypes = Record<never, never>> {
   /**
    * A view of the same transaction whose statements carry options.
    *
