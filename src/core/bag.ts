@@ -74,6 +74,19 @@ export class Bag<C> {
   }
 
   /**
+   * Takes back a slot that was lent.
+   *
+   * @param slot Used; idle afterwards.
+   */
+  putBack(slot: Slot<C>): void {
+    slot.state = "idle";
+    const counts = this.#counts;
+    counts.used--;
+    counts.idle++;
+    this.#push(slot);
+  }
+
+  /**
    * Changes a slot's state; `gone` takes it out of the books.
    *
    * @param slot The slot.

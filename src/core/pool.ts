@@ -109,8 +109,21 @@ export class Pool<C> implements AsyncDisposable {
       const lease = this.#lendIdle();
       if (lease !== undefined) return Promise.resolve(lease);
     }
-    return new Promise((lent, refused) => this.lend(lent, refused, options));
+    const promise = new Promise<Lease<C>>(this.#executor);
+    this.#lend(this.#lent, this.#refused, options);
+    return promise;
   }
+
+  // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
+  #lent: (lease: Lease<C>) => void = noop;
+  #refused: (error: unknown) => void = noop;
+  readonly #executor = (
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+  ): void => {
+    this.#lent = lent;
+    this.#refused = refused;
+  };
 
   /**
    * Lends an idle connection, or none; never waits, opens nothing.
@@ -137,44 +150,61 @@ export class Pool<C> implements AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
+    const waiter = this.#lend(lent, refused, options);
+    return waiter === undefined ? noop : () => this.#leave(waiter);
+  }
+
+  /** Lends, refuses, or queues; only then there is a waiter. */
+  #lend(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    options: AcquireOptions | undefined,
+  ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
     if (options !== undefined) {
       try {
         checkAcquireOptions(options);
       } catch (error) {
-        refused(error);
-        return noop;
+        return void refused(error);
       }
       timeoutMs = options.timeoutMs ?? timeoutMs;
       signal = options.signal ?? undefined;
-      if (signal?.aborted) {
-        refused(signal.reason);
-        return noop;
-      }
+      if (signal?.aborted) return void refused(signal.reason);
     }
-    if (this.#state !== "open") {
-      refused(new PoolClosedError());
-      return noop;
-    }
+    if (this.#state !== "open") return void refused(new PoolClosedError());
     const lease = this.#lendIdle();
-    if (lease !== undefined) {
-      lent(lease);
-      return noop;
-    }
+    if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal(timeoutMs);
-    if (refusal !== undefined) {
-      refused(refusal);
-      return noop;
-    }
+    if (refusal !== undefined) return void refused(refusal);
     const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
-    const deadline = finite ? this.#options.clock.now() + timeoutMs : Infinity;
+    const deadline = finite ? this.#now() + timeoutMs : Infinity;
     const waiter = new Waiter<C>(lent, refused, timeoutMs, deadline);
     if (signal !== undefined) waiter.listen(signal, this.#waiterHome);
     this.#queue.push(waiter);
     this.#grow();
-    return () => this.#leave(waiter);
+    return waiter;
   }
+
+  /**
+   * The time, read once for all acquires of one turn of the microtask queue: a reading costs as much as all the rest of
+   * queueing. A deadline may so begin earlier than its acquire by what the caller's own code blocks in between.
+   */
+  #now(): number {
+    if (!this.#timeIsFresh) {
+      this.#timeIsFresh = true;
+      // Whole milliseconds: a small integer needs no memory of its own in each waiter.
+      this.#time = Math.ceil(this.#options.clock.now());
+      queueMicrotask(this.#forgetTime);
+    }
+    return this.#time;
+  }
+
+  #time = 0;
+  #timeIsFresh = false;
+  readonly #forgetTime = (): void => {
+    this.#timeIsFresh = false;
+  };
 
   readonly #waiterHome = {
     aborted: (waiter: Waiter<C>, reason: unknown): void => {
@@ -277,6 +307,7 @@ export class Pool<C> implements AsyncDisposable {
 
   /** Why a new waiter is not let in, if so. */
   #refusal(timeoutMs: number): Error | undefined {
+    if (timeoutMs !== 0 && this.#options.maxWaiters === Infinity) return undefined;
     const queued = this.#queue.size - this.#comingConnects();
     if (queued < 0) return undefined;
     if (timeoutMs === 0) {
@@ -298,7 +329,8 @@ export class Pool<C> implements AsyncDisposable {
   /** Gives a ready connection to who waits longest, else keeps it. */
   #offer(slot: Slot<C>): void {
     if (this.#offering || this.#queue.size === 0) {
-      this.#bag.move(slot, "idle");
+      if (slot.state === "used") this.#bag.putBack(slot);
+      else this.#bag.move(slot, "idle");
       return;
     }
     // A borrower may give back in the very callback that lends to it. That connection is idle until the loop comes to
@@ -310,7 +342,7 @@ export class Pool<C> implements AsyncDisposable {
         const waiter = this.#queue.shift();
         if (waiter === undefined) return;
         if (this.#queue.size === 0) this.#outage.stopWaiting();
-        this.#bag.move(ready, "used");
+        if (ready.state !== "used") this.#bag.move(ready, "used");
         waiter.lent(new PoolLease(this.#leaseHome, ready));
         ready = this.#queue.size > 0 ? this.#bag.takeIdle() : undefined;
       }
@@ -363,13 +395,11 @@ export class Pool<C> implements AsyncDisposable {
   #expired(waiter: Waiter<C>): void {
     if (this.#queue.size === 0) this.#outage.stopWaiting();
     const connecting = this.#outage.on || this.#bag.count("connecting") > 0;
+    const { timeoutMs } = waiter;
+    const { error } = this.#outage;
+    const stats = this.stats();
     waiter.refused(
-      new AcquireTimeoutError(
-        connecting ? "connect" : "queue",
-        waiter.timeoutMs,
-        this.stats(),
-        this.#outage.error,
-      ),
+      new AcquireTimeoutError(connecting ? "connect" : "queue", timeoutMs, stats, error),
     );
   }
 
@@ -379,9 +409,9 @@ export class Pool<C> implements AsyncDisposable {
   #grow(): void {
     const { max } = this.#options;
     const bag = this.#bag;
-    while (this.#state === "open") {
+    while (bag.total < max && this.#state === "open") {
       const connecting = bag.count("connecting");
-      if (connecting >= this.#queue.size || bag.total >= max) return;
+      if (connecting >= this.#queue.size) return;
       if (this.#outage.on) {
         if (connecting > 0) return;
         if (!this.#outage.mayTry) return this.#outage.wait();

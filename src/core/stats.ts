@@ -38,10 +38,14 @@ export interface PoolStats {
  * @returns Such as `"10 of 10 connections: 10 used; 3 waiters"`.
  */
 export function describeStats(stats: PoolStats): string {
-  const parts: string[] = [];
-  for (const state of ["connecting", "idle", "used", "checking", "resetting", "closing"] as const) {
-    if (stats[state] > 0) parts.push(`${stats[state]} ${state}`);
-  }
-  const states = parts.length > 0 ? `: ${parts.join(", ")}` : "";
-  return `${stats.total} of ${stats.max} connections${states}; ${stats.waiters} waiting`;
+  // By hand, as a hundred thousand deadlines may pass at once: a loop over the names cost half of what each error does.
+  let states = "";
+  if (stats.connecting > 0) states += `, ${stats.connecting} connecting`;
+  if (stats.idle > 0) states += `, ${stats.idle} idle`;
+  if (stats.used > 0) states += `, ${stats.used} used`;
+  if (stats.checking > 0) states += `, ${stats.checking} checking`;
+  if (stats.resetting > 0) states += `, ${stats.resetting} resetting`;
+  if (stats.closing > 0) states += `, ${stats.closing} closing`;
+  const colon = states === "" ? "" : `:${states.slice(1)}`;
+  return `${stats.total} of ${stats.max} connections${colon}; ${stats.waiters} waiting`;
 }

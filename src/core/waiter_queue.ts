@@ -8,6 +8,9 @@ import type { Clock, Timer } from "./clock.ts";
 import { DeadlineHeap } from "./deadline_heap.ts";
 import type { Waiter } from "./waiter.ts";
 
+/** How many waiters expire before their callers have a turn. */
+const BATCH = 128;
+
 /**
  * A FIFO queue with one timer for all deadlines.
  *
@@ -91,7 +94,16 @@ export class WaiterQueue<C> {
    */
   shift(): Waiter<C> | undefined {
     const head = this.#head;
-    if (head !== undefined) this.remove(head);
+    if (head === undefined) return undefined;
+    const { next } = head;
+    this.#head = next;
+    if (next === undefined) this.#tail = undefined;
+    else {
+      next.previous = undefined;
+      // A served waiter that is old already would keep all younger ones from being collected young.
+      head.next = undefined;
+    }
+    this.#left(head, next);
     return head;
   }
 
@@ -102,13 +114,18 @@ export class WaiterQueue<C> {
    */
   remove(waiter: Waiter<C>): void {
     const { next, previous } = waiter;
-    if (waiter === this.#earliest) this.#earliest = this.#nextInOrder(next);
-    else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
     if (previous === undefined) this.#head = next;
     else previous.next = next;
     if (next === undefined) this.#tail = previous;
     else next.previous = previous;
     waiter.next = waiter.previous = undefined;
+    this.#left(waiter, next);
+  }
+
+  /** A waiter was unlinked. */
+  #left(waiter: Waiter<C>, next: Waiter<C> | undefined): void {
+    if (waiter === this.#earliest) this.#earliest = this.#nextInOrder(next);
+    else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
     waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
     if (--this.#size === 0) this.#timer?.unref();
@@ -139,12 +156,17 @@ export class WaiterQueue<C> {
     this.#timer = undefined;
     this.#timerAt = Infinity;
     const now = this.#clock.now();
-    for (;;) {
+    for (let count = 0;; count++) {
       const waiter = this.#next();
       if (waiter === undefined) return;
       if (waiter.deadline > now) {
         // The callbacks may have queued somebody and armed the timer already.
         if (waiter.deadline < this.#timerAt) this.#arm(waiter.deadline);
+        return;
+      }
+      if (count === BATCH) {
+        // The callers of a hundred thousand waiters handle their errors between batches, while those are young garbage.
+        queueMicrotask(() => this.#fire());
         return;
       }
       this.remove(waiter);

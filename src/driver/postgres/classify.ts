@@ -41,7 +41,7 @@ const RETRYABLE: ReadonlySet<string> = new Set(["40001", "40P01"]);
  */
 export function classify(error: unknown): ErrorClass {
   if (error instanceof ConnectionLostError) return "lost";
-  if (isPostgresError(error)) {
+  if (isPostgresError(error) || isLastWord(error)) {
     if (REJECTED.has(error.code)) return isFatal(error) ? "rejected" : "statement";
     if (UNAVAILABLE.has(error.code) && isFatal(error)) return "unavailable";
     if (error.code.startsWith("08")) return "lost";
@@ -51,6 +51,12 @@ export function classify(error: unknown): ErrorClass {
   if (error instanceof TypeError || error instanceof RangeError) return "rejected";
   if (error instanceof Error && error.name === "NotCapable") return "rejected";
   return "unavailable";
+}
+
+/** Whether it stands for the fatal error with which the server ended the connection. */
+function isLastWord(error: unknown): error is Error & { code: string; severity: string } {
+  return error instanceof Error && "severity" in error && "code" in error &&
+    typeof error.code === "string";
 }
 
 /**

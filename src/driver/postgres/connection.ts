@@ -129,6 +129,8 @@ export class PostgresConnection {
     });
     return new Promise((resolve, reject) => {
       this.#opened = resolve;
+      // Also when porsager has not asked for the socket yet, and so hears nothing of its end.
+      this.onLost(reject);
       // The client hands its connection to the first query that it executes.
       const first = client.unsafe("", [], {
         onexecute: (connection: PorsagerConnection): boolean => {
@@ -202,7 +204,11 @@ export class PostgresConnection {
       this.#unreferenced = false;
       this.#socket.ref();
     }
-    this.#porsager?.execute(statement.query);
+    const { query } = statement;
+    this.#porsager?.execute(query);
+    // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
+    // then take the answer to that for the answer to the next statement.
+    if (query.options.simple) query.describeFirst = false;
   }
 
   /** Bytes left: the current statement is on its way as soon as what executes it is among them. */
@@ -225,6 +231,9 @@ export class PostgresConnection {
     }
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
     const statement = this.#current;
+    if (statement?.failed && this.#tap.rowsLeft && this.#tap.transaction !== "failed") {
+      return this.#forgetRows();
+    }
     this.#current = undefined;
     if (statement?.evidence === "sent") statement.evidence = "answered";
     const next = this.#first;
@@ -237,6 +246,22 @@ export class PostgresConnection {
       this.#watched = true;
       this.#options.references.watch(this);
     }
+  }
+
+  /**
+   * After a statement that failed amid its rows porsager goes on counting: the rows of the next one would come behind as
+   * many holes. It starts again at the next command that completes, so here is one.
+   */
+  #forgetRows(): void {
+    this.#tap.rowsLeft = false;
+    const query = this.#textQuery("select where false");
+    query.catch((error: unknown) => this.destroy(error));
+    this.#porsager?.execute(query);
+  }
+
+  #textQuery(text: string): PorsagerQuery {
+    const { Query } = this.#options.template;
+    return new Query([text], [], ignore, ignore, { simple: true, prepare: false });
   }
 
   /** Lets the process exit although the connection is open, unless a statement is in hand by now. */
@@ -270,8 +295,7 @@ export class PostgresConnection {
   ): Promise<CommandResult> {
     const signal = options?.signal;
     signal?.throwIfAborted();
-    const { Query } = this.#options.template;
-    const query = new Query([text], [], ignore, ignore, { simple: true, prepare: false });
+    const query = this.#textQuery(text);
     const statement = new Statement(query, options?.listener);
     const abort = (): void => this.abort(statement, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -391,6 +415,7 @@ export class PostgresConnection {
       fatal !== undefined
         ? Object.assign(new Error(`${fatal.message} (${fatal.code})`, { cause: error }), {
           code: fatal.code,
+          severity: "FATAL",
         })
         : error ?? new Error("the server closed the connection"),
     );
@@ -413,6 +438,7 @@ export class PostgresConnection {
       this.#unlink(next);
       next.lost(this.#outcomeOf(next), cause);
     }
+    if (this.#porsager !== undefined) this.#options.template.options.onclose?.(this.#porsager.id);
     this.#duplex.gone(
       new ConnectionLostError(`The connection was lost: ${messageOf(cause)}`, {
         outcome: "unknown",

@@ -124,9 +124,9 @@ export class Duplex {
   gone(error: Error): void {
     if (this.readyState === "closed") return;
     this.readyState = "closed";
-    // Before `close`: a client that is still starting up would otherwise try to connect again.
+    // `close` is never told: porsager would forget the socket, and what it writes later (an answer to a password
+    // request is computed over several turns) would throw where nobody can catch it. Here it goes nowhere.
     this.#emit("error", error);
-    this.#emit("close", false);
     this.#written = [];
   }
 }

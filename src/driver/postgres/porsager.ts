@@ -33,6 +33,8 @@ export interface PorsagerQuery extends Promise<unknown> {
   active: boolean;
   /** Set by a cancel before it was sent. */
   cancelled: unknown;
+  /** Whether its parameters are described before they are bound; an error is answered by a Sync then. */
+  describeFirst?: unknown;
   /** Set when the driver sent it again by itself (stale prepared statement). */
   retried?: unknown;
   /** Settle the promise. */
@@ -60,6 +62,8 @@ export type PorsagerQueryClass = new (
 
 /** A physical connection of porsager's, seen from the inside. */
 export interface PorsagerConnection {
+  /** Number of the connection. */
+  readonly id: number;
   /** Builds, sends and tracks one query. */
   execute(query: PorsagerQuery): unknown;
   /** Says goodbye and closes. */

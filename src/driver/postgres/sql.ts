@@ -95,8 +95,9 @@ export function createSql<T extends PostgresTypes>(template: Template, route: Ro
     });
   };
 
-  const notify = (channel: string, payload: string): unknown =>
-    sql`select pg_catalog.pg_notify(${channel}, ${"" + payload})`;
+  // As in porsager, sent whether it is awaited or not.
+  const notify = async (channel: string, payload: string): Promise<unknown> =>
+    await sql`select pg_catalog.pg_notify(${channel}, ${"" + payload})`;
 
   return Object.assign(sql, {
     types: source.types,

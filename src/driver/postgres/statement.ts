@@ -48,6 +48,8 @@ export class Statement {
   readonly query: PorsagerQuery;
   /** How far it got. */
   evidence: Evidence = "unsent";
+  /** Whether it was rejected. */
+  failed = false;
   /** The stream of a COPY, once it is open. */
   stream: unknown = undefined;
   /** Who has it now; `undefined` before and after. */
@@ -97,6 +99,7 @@ export class Statement {
    * @param error Why. Errors of the server and of the driver get `outcome` and `retryable`.
    */
   reject(error: unknown): void {
+    this.failed = true;
     const described = this.#describe(error);
     this.#listener?.failed?.(described);
     this.#reject.call(this.query, described);

@@ -15,6 +15,7 @@ const BACKEND_KEY_DATA = 0x4b; // K
 const PARAMETER_STATUS = 0x53; // S, from the server
 const ERROR_RESPONSE = 0x45; // E, from the server
 const COMMAND_COMPLETE = 0x43; // C, from the server
+const DATA_ROW = 0x44; // D, from the server
 
 /** Transaction state as the server says it in ReadyForQuery. */
 export type TransactionStatus = "idle" | "in transaction" | "failed";
@@ -49,6 +50,8 @@ export class WireTap {
   syncsAnswered = 0;
   /** CommandComplete messages that came. */
   commandsCompleted = 0;
+  /** Whether rows came since the last CommandComplete. */
+  rowsLeft = false;
 
   readonly #incoming = new MessageScanner(new IncomingSink(this), { untypedStart: false });
   readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
@@ -117,8 +120,12 @@ class IncomingSink implements MessageSink {
         tap.syncsAnswered++;
         tap.transaction = transactionStatus(bytes[start]);
         return;
+      case DATA_ROW:
+        tap.rowsLeft = true;
+        return;
       case COMMAND_COMPLETE:
         tap.commandsCompleted++;
+        tap.rowsLeft = false;
         return;
       case ERROR_RESPONSE:
         tap.fatal = readFatal(bytes.subarray(start, start + length)) ?? tap.fatal;

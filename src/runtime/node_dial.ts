@@ -1,0 +1,55 @@
+/**
+ * Opening of `node:net` and `node:tls` streams.
+ *
+ * @module
+ */
+
+import { connect as connectTcp, isIP, type Socket as NetSocket } from "node:net";
+import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { ConnectPlan } from "./connect_plan.ts";
+import { HIGH_WATER_BYTES } from "./write_queue.ts";
+
+/**
+ * Starts to connect.
+ *
+ * @param plan Where to and how.
+ * @returns The stream; its `connect` event tells when it stands.
+ */
+export function dial({ address, keepAliveMs }: ConnectPlan): NetSocket {
+  const target = "path" in address
+    ? { path: address.path }
+    : { host: address.hostname, port: address.port };
+  return connectTcp({
+    ...target,
+    noDelay: true,
+    keepAlive: keepAliveMs > 0,
+    keepAliveInitialDelay: keepAliveMs,
+    // Passed on to the stream, though not in the types: older versions wait at a quarter of this.
+    ...{ highWaterMark: HIGH_WATER_BYTES },
+  });
+}
+
+/**
+ * Puts TLS on a stream.
+ *
+ * @param plan What to verify and to show.
+ * @param plain An open stream.
+ * @returns The secured stream; its `secureConnect` event tells when the handshake is done.
+ */
+export function secure({ tls, serverName }: ConnectPlan, plain: NetSocket): TLSSocket {
+  const options: ConnectionOptions = {
+    socket: plain,
+    host: serverName,
+    rejectUnauthorized: tls?.verify !== "none",
+    ca: tls?.ca && [...tls.ca],
+    cert: tls?.cert,
+    key: tls?.key,
+    passphrase: tls?.passphrase,
+    ALPNProtocols: tls?.alpn && [...tls.alpn],
+    ...{ highWaterMark: HIGH_WATER_BYTES },
+  };
+  // Server names are names: the extension does not carry addresses.
+  if (serverName !== undefined && isIP(serverName) === 0) options.servername = serverName;
+  if (tls?.verify === "ca") options.checkServerIdentity = () => undefined;
+  return connectTls(options);
+}
