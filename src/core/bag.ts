@@ -28,14 +28,9 @@ export class Bag<C> {
     return this.#slots.size;
   }
 
-  /**
-   * Counts the slots in one state.
-   *
-   * @param state Which.
-   * @returns How many.
-   */
-  count(state: CountedState): number {
-    return this.#counts[state];
+  /** How many slots are in each state; changes as they change. */
+  get counts(): Readonly<Record<CountedState, number>> {
+    return this.#counts;
   }
 
   /** All slots, in no order that means anything. */

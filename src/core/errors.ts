@@ -39,12 +39,13 @@ export interface SteadyErrorDetails {
  * ```
  */
 export class SteadyError extends Error {
+  // The fields of errors are declared, not defined: they would be set twice, and thousands may be made at once.
   /** What is known of the work. */
-  readonly outcome: Outcome;
+  declare readonly outcome: Outcome;
   /** Whether the same call can safely be made again. */
-  readonly retryable: boolean;
+  declare readonly retryable: boolean;
   /** A word for programs; stable between versions, unlike the message. */
-  readonly code: string;
+  declare readonly code: string;
 
   /**
    * Makes the error.
@@ -69,11 +70,11 @@ export class SteadyError extends Error {
 /** An acquire's deadline passed; nothing was sent. `cause` is the last failed connect, if there was one. */
 export class AcquireTimeoutError extends SteadyError {
   /** What it was waiting for. */
-  readonly phase: AcquirePhase;
+  declare readonly phase: AcquirePhase;
   /** The pool's counts when the deadline passed. */
-  readonly stats: PoolStats;
+  declare readonly stats: PoolStats;
   /** The deadline, in milliseconds from the call. */
-  readonly timeoutMs: number;
+  declare readonly timeoutMs: number;
 
   /**
    * Makes the error.
@@ -105,7 +106,7 @@ export class AcquireTimeoutError extends SteadyError {
 /** All connections are in use and the caller does not want to queue (`acquireTimeoutMs: 0`); nothing was sent. */
 export class TooManyConnectionsError extends SteadyError {
   /** The pool's counts. */
-  readonly stats: PoolStats;
+  declare readonly stats: PoolStats;
 
   /**
    * Makes the error.
@@ -130,7 +131,7 @@ export class TooManyConnectionsError extends SteadyError {
 /** The queue is full (`maxWaiters`); nothing was sent. */
 export class TooManyWaitersError extends SteadyError {
   /** The pool's counts. */
-  readonly stats: PoolStats;
+  declare readonly stats: PoolStats;
 
   /**
    * Makes the error.
@@ -190,7 +191,7 @@ export class ConnectError extends SteadyError {
 /** A statement's own deadline passed; its connection was closed if it had been sent. */
 export class StatementTimeoutError extends SteadyError {
   /** The deadline, in milliseconds from the call. */
-  readonly timeoutMs: number;
+  declare readonly timeoutMs: number;
 
   /**
    * Makes the error.

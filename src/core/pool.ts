@@ -37,6 +37,9 @@ import { SteadyConnection } from "./steady_connection.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiter } from "./waiter.ts";
 
+/** How many waiters are refused, when their deadlines pass together, before their callers have a turn. */
+const EXPIRE_BATCH = 128;
+
 /**
  * A bounded set of connections, lent one borrower at a time.
  *
@@ -83,7 +86,7 @@ export class Pool<C> implements AsyncDisposable {
     this.#options = resolvePoolOptions(options);
     this.#driver = driver;
     const { clock, acquireTimeoutMs } = this.#options;
-    this.#queue = new WaiterQueue(clock, (waiter) => this.#expired(waiter));
+    this.#queue = new WaiterQueue(clock, this.#expire);
     this.#outage = new Outage(clock, acquireTimeoutMs, () => this.#grow());
     this.#leaseHome = {
       takeBack: (slot) => this.#takeBack(slot),
@@ -248,17 +251,17 @@ export class Pool<C> implements AsyncDisposable {
    * @returns The counts at this instant.
    */
   stats(): PoolStats {
-    const bag = this.#bag;
+    const { connecting, idle, used, checking, resetting, closing } = this.#bag.counts;
     return {
       state: this.#state,
       max: this.#options.max,
-      total: bag.total,
-      connecting: bag.count("connecting"),
-      idle: bag.count("idle"),
-      used: bag.count("used"),
-      checking: bag.count("checking"),
-      resetting: bag.count("resetting"),
-      closing: bag.count("closing"),
+      total: this.#bag.total,
+      connecting,
+      idle,
+      used,
+      checking,
+      resetting,
+      closing,
       waiters: this.#queue.size,
     };
   }
@@ -320,7 +323,7 @@ export class Pool<C> implements AsyncDisposable {
 
   /** Connects under way and those that can be started now: each serves one waiter without queueing. */
   #comingConnects(): number {
-    const connecting = this.#bag.count("connecting");
+    const connecting = this.#bag.counts.connecting;
     const free = this.#options.max - this.#bag.total;
     if (!this.#outage.on) return connecting + free;
     return connecting > 0 || !this.#outage.mayTry ? connecting : Math.min(1, free);
@@ -392,16 +395,27 @@ export class Pool<C> implements AsyncDisposable {
     if (this.#queue.size === 0) this.#outage.stopWaiting();
   }
 
-  #expired(waiter: Waiter<C>): void {
-    if (this.#queue.size === 0) this.#outage.stopWaiting();
-    const connecting = this.#outage.on || this.#bag.count("connecting") > 0;
-    const { timeoutMs } = waiter;
-    const { error } = this.#outage;
-    const stats = this.stats();
-    waiter.refused(
-      new AcquireTimeoutError(connecting ? "connect" : "queue", timeoutMs, stats, error),
-    );
-  }
+  /**
+   * Refuses those whose deadline passed. Errors are made right here, because what an error costs is the number of
+   * frames below it, and in batches, so that their callers handle them while they are young garbage: a hundred thousand
+   * deadlines may pass at once.
+   */
+  readonly #expire = (): void => {
+    const now = this.#options.clock.now();
+    for (let count = 0; count < EXPIRE_BATCH; count++) {
+      const waiter = this.#queue.takeExpired(now);
+      if (waiter === undefined) {
+        if (this.#queue.size === 0) this.#outage.stopWaiting();
+        return;
+      }
+      const connecting = this.#outage.on || this.#bag.counts.connecting > 0;
+      const phase = connecting ? "connect" : "queue";
+      waiter.refused(
+        new AcquireTimeoutError(phase, waiter.timeoutMs, this.stats(), this.#outage.error),
+      );
+    }
+    queueMicrotask(this.#expire);
+  };
 
   // Opening
 
@@ -410,7 +424,7 @@ export class Pool<C> implements AsyncDisposable {
     const { max } = this.#options;
     const bag = this.#bag;
     while (bag.total < max && this.#state === "open") {
-      const connecting = bag.count("connecting");
+      const connecting = bag.counts.connecting;
       if (connecting >= this.#queue.size) return;
       if (this.#outage.on) {
         if (connecting > 0) return;

@@ -8,9 +8,6 @@ import type { Clock, Timer } from "./clock.ts";
 import { DeadlineHeap } from "./deadline_heap.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** How many waiters expire before their callers have a turn. */
-const BATCH = 128;
-
 /**
  * A FIFO queue with one timer for all deadlines.
  *
@@ -19,7 +16,7 @@ const BATCH = 128;
  */
 export class WaiterQueue<C> {
   readonly #clock: Clock;
-  readonly #expired: (waiter: Waiter<C>) => void;
+  readonly #onDeadline: () => void;
   readonly #outOfOrder = new DeadlineHeap<C>();
   #head: Waiter<C> | undefined;
   #tail: Waiter<C> | undefined;
@@ -33,11 +30,11 @@ export class WaiterQueue<C> {
 
   /**
    * @param clock Source of time and timers.
-   * @param expired Told of each waiter whose deadline passed, after it left the queue.
+   * @param onDeadline Called when a deadline may have passed; has to call {@linkcode WaiterQueue.takeExpired}.
    */
-  constructor(clock: Clock, expired: (waiter: Waiter<C>) => void) {
+  constructor(clock: Clock, onDeadline: () => void) {
     this.#clock = clock;
-    this.#expired = expired;
+    this.#onDeadline = onDeadline;
   }
 
   /** How many wait. */
@@ -155,23 +152,25 @@ export class WaiterQueue<C> {
   #fire(): void {
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    const now = this.#clock.now();
-    for (let count = 0;; count++) {
-      const waiter = this.#next();
-      if (waiter === undefined) return;
-      if (waiter.deadline > now) {
-        // The callbacks may have queued somebody and armed the timer already.
-        if (waiter.deadline < this.#timerAt) this.#arm(waiter.deadline);
-        return;
-      }
-      if (count === BATCH) {
-        // The callers of a hundred thousand waiters handle their errors between batches, while those are young garbage.
-        queueMicrotask(() => this.#fire());
-        return;
-      }
+    this.#onDeadline();
+  }
+
+  /**
+   * Takes out a waiter whose deadline passed; to be called, when a deadline passes, until there is none.
+   *
+   * @param now The monotonic time.
+   * @returns The waiter; `undefined` if the next deadline is yet to come, and the timer set for it.
+   */
+  takeExpired(now: number): Waiter<C> | undefined {
+    const waiter = this.#next();
+    if (waiter === undefined) return undefined;
+    if (waiter.deadline <= now) {
       this.remove(waiter);
-      this.#expired(waiter);
+      return waiter;
     }
+    // Who was told may have queued again and armed the timer already.
+    if (waiter.deadline < this.#timerAt) this.#arm(waiter.deadline);
+    return undefined;
   }
 
   #next(): Waiter<C> | undefined {

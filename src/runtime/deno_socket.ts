@@ -12,6 +12,9 @@ import { DenoReader } from "./deno_reader.ts";
 import { DenoWriter } from "./deno_writer.ts";
 import { SocketLife } from "./socket_life.ts";
 
+/** How long a socket that cannot send any more is read, should its peer not hang up, in milliseconds. */
+const LAST_WORDS_MS = 1000;
+
 /** A socket over a `Deno.Conn`. */
 export class DenoSocket implements Socket {
   readonly #plan: ConnectPlan;
@@ -130,10 +133,13 @@ export class DenoSocket implements Socket {
 
   #run(conn: Deno.Conn): void {
     this.#writer.run(conn).catch((error: unknown) => {
+      if (this.#life.over) return;
       // What the server said before it hung up may be unread: the reader goes on and meets the end there.
       this.#broken = error;
       this.#writer.clear();
       this.#reader.drain();
+      const timer = setTimeout(() => this.#end(error), LAST_WORDS_MS);
+      this.#life.closed.then(() => clearTimeout(timer));
     });
     this.#reader.run(conn).then(
       () => this.#end(this.#broken),

@@ -19,7 +19,7 @@ import {
   type Template,
 } from "./porsager.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
-import { WireTap } from "./wire_tap.ts";
+import { type ServerError, WireTap } from "./wire_tap.ts";
 
 /** What a connection is opened with. */
 export interface OpenOptions {
@@ -82,10 +82,20 @@ export class PostgresConnection {
     this.#socket = socket;
     this.#duplex = new Duplex(socket, this.#tap, () => this.#wrote());
     socket.receive({
-      data: (bytes) => this.#duplex.received(bytes),
+      data: (bytes) => this.#received(bytes),
       drain: () => this.#duplex.drained(),
       close: (error) => this.#gone(error),
     });
+  }
+
+  #received(bytes: Uint8Array): void {
+    this.#tap.incoming(bytes);
+    const { error, syncsAnswered } = this.#tap;
+    // porsager's own first queries: a rejection of theirs would go unhandled and end the process.
+    if (this.#opened !== undefined && syncsAnswered > 0 && error !== undefined) {
+      return this.destroy(serverError(error));
+    }
+    this.#duplex.received(bytes);
   }
 
   /**
@@ -413,10 +423,7 @@ export class PostgresConnection {
     const { fatal } = this.#tap;
     this.#loseAll(
       fatal !== undefined
-        ? Object.assign(new Error(`${fatal.message} (${fatal.code})`, { cause: error }), {
-          code: fatal.code,
-          severity: "FATAL",
-        })
+        ? serverError(fatal, error)
         : error ?? new Error("the server closed the connection"),
     );
   }
@@ -440,10 +447,13 @@ export class PostgresConnection {
     }
     if (this.#porsager !== undefined) this.#options.template.options.onclose?.(this.#porsager.id);
     this.#duplex.gone(
-      new ConnectionLostError(`The connection was lost: ${messageOf(cause)}`, {
-        outcome: "unknown",
-        cause,
-      }),
+      // Who opens the connection has heard of it, and porsager's own first queries must not: nobody handles them.
+      this.#opened !== undefined
+        ? undefined
+        : new ConnectionLostError(`The connection was lost: ${messageOf(cause)}`, {
+          outcome: "unknown",
+          cause,
+        }),
     );
   }
 
@@ -467,6 +477,14 @@ async function resolvePassword(template: Template): Promise<string> {
     );
   }
   return password;
+}
+
+/** An error of the server's as a cause. */
+function serverError({ fatal, code, message }: ServerError, cause?: Error): Error {
+  return Object.assign(new Error(`${message} (${code})`, { cause }), {
+    code,
+    severity: fatal ? "FATAL" : "ERROR",
+  });
 }
 
 function textOf(query: PorsagerQuery): string {

@@ -18,6 +18,7 @@ export class Duplex {
   readonly #listeners = new Map<string, Set<Listener>>();
   #onData: Listener | undefined;
   #written: (() => void)[] = [];
+  #paused = false;
   /** As in Node: `"open"` until it is closed. */
   readyState: "open" | "closed" = "open";
 
@@ -90,23 +91,26 @@ export class Duplex {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
   resume(): void {
+    this.#paused = false;
     this.#socket.resume();
   }
 
   // What the socket tells
 
   /**
-   * Bytes came.
+   * Bytes came, which the tap has seen.
    *
    * @param bytes As they came.
    */
   received(bytes: Uint8Array): void {
-    this.#tap.incoming(bytes);
     this.#onData?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    // The stream of a COPY slows the server down, and forgets to let it go on when it has got its last piece.
+    if (this.#paused && !this.#tap.copyingOut) this.resume();
   }
 
   /** There is room to write again. */
@@ -119,14 +123,14 @@ export class Duplex {
   /**
    * The socket is gone.
    *
-   * @param error What porsager rejects with whatever is left in its hands.
+   * @param error What porsager rejects with whatever is left in its hands; without it, that stays unsettled.
    */
-  gone(error: Error): void {
+  gone(error: Error | undefined): void {
     if (this.readyState === "closed") return;
     this.readyState = "closed";
     // `close` is never told: porsager would forget the socket, and what it writes later (an answer to a password
     // request is computed over several turns) would throw where nobody can catch it. Here it goes nowhere.
-    this.#emit("error", error);
+    if (error !== undefined) this.#emit("error", error);
     this.#written = [];
   }
 }

@@ -46,7 +46,7 @@ export interface PorsagerQuery extends Promise<unknown> {
   readonly cursorRows?: number;
   /** Set for `forEach` and cursors: the caller's own function runs while the answer is read. */
   readonly forEachFn?: unknown;
-  readonly cursorFn?: unknown;
+  readonly cursorFn?: (rows: unknown) => unknown;
   /** Stack of where the query was written. */
   readonly origin: string;
 }

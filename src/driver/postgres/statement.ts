@@ -5,7 +5,7 @@
  */
 
 import type { Evidence } from "../../core/driver.ts";
-import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
+import { ConnectionLostError, messageOf, type Outcome, SteadyError } from "../../core/errors.ts";
 import { isFatal, isRetryable } from "./classify.ts";
 import type { Watch } from "./statement_limits.ts";
 import { isPostgresError, type PorsagerQuery } from "./porsager.ts";
@@ -61,6 +61,12 @@ export class Statement {
   next: Statement | undefined = undefined;
   readonly #listener: StatementListener | undefined;
   #over = false;
+  /** Whether it was the caller's own callback that failed. */
+  #callerThrew = false;
+  /** Of a cursor: whether somebody waits for the next batch. */
+  #batchAwaited = true;
+  /** Of a cursor: the error that came while nobody did. */
+  #untold: { readonly error: unknown } | undefined;
   #reject: (error: unknown) => void;
 
   /**
@@ -81,16 +87,43 @@ export class Statement {
         get: () => reject,
         set: (original: (error: unknown) => void) => {
           this.#reject = original;
+          this.#batchAwaited = true;
+          if (this.#untold !== undefined) original(this.#untold.error);
         },
+      });
+    }
+    if (query.cursorFn !== undefined) {
+      watchCursor(query, {
+        called: () => {
+          this.#batchAwaited = false;
+        },
+        failed: (error) => this.#callerFailed(error),
       });
     }
     if (query.streaming) {
       const { resolve } = query;
       query.resolve = (value) => {
-        this.stream = value;
+        if (this.stream === undefined) this.#streams(value as CopyStream);
         resolve.call(query, value);
       };
     }
+  }
+
+  #streams(stream: CopyStream): void {
+    this.stream = stream;
+    if (stream.writableEnded !== undefined) return;
+    // A reader that went away reads no more, and the server would wait for it for ever.
+    stream.once("close", () => {
+      if (!this.#over) this.abort(new Error("the stream of the COPY was closed before its end"));
+    });
+  }
+
+  /** The callback of a cursor threw, or rejected. */
+  #callerFailed(error: unknown): void {
+    this.#callerThrew = true;
+    // As in porsager: what comes when the statement is over is nobody's but the caller's.
+    if (this.#over) throw error;
+    this.reject(error);
   }
 
   /**
@@ -99,10 +132,29 @@ export class Statement {
    * @param error Why. Errors of the server and of the driver get `outcome` and `retryable`.
    */
   reject(error: unknown): void {
+    if (this.failed) return;
     this.failed = true;
     const described = this.#describe(error);
     this.#listener?.failed?.(described);
     this.#reject.call(this.query, described);
+    if (!this.#batchAwaited) {
+      // porsager's iterator would take a query that is not active for one that came to its end, and rows would be missing.
+      this.#untold = { error: described };
+      this.query.active = true;
+    }
+    // porsager forgets a stream when its last byte is sent, whatever the server says to it.
+    const stream = this.stream as CopyStream | undefined;
+    if (stream?.writableFinished === false && !stream.destroyed) stream.destroy(described);
+    if (this.#isOutOfStep(error)) this.abort(described);
+  }
+
+  /**
+   * Whether a parser or a transform threw between the batches of a cursor: porsager goes on asking for rows then, and
+   * would take the answers for the next statement's.
+   */
+  #isOutOfStep(error: unknown): boolean {
+    return this.query.cursorFn !== undefined && this.evidence !== "unsent" &&
+      !this.#callerThrew && !isPostgresError(error) && !isOurs(error);
   }
 
   #describe(error: unknown): unknown {
@@ -172,6 +224,52 @@ export function cancelledError(): Error {
     "not-applied",
     true,
   );
+}
+
+/** The stream of a COPY, as far as it matters here. */
+interface CopyStream {
+  readonly destroyed: boolean;
+  /** Only of one that is written to. */
+  readonly writableEnded?: boolean;
+  readonly writableFinished?: boolean;
+  destroy(error: unknown): void;
+  once(event: "close", listener: () => void): void;
+}
+
+/**
+ * Hears of the calls of a cursor's callback, and of what it throws: porsager does not, if that of the last batch rejects.
+ *
+ * @param query A cursor.
+ * @param listener Told of each batch, and of what the callback throws.
+ */
+function watchCursor(
+  query: PorsagerQuery,
+  listener: { called(): void; failed(error: unknown): void },
+): void {
+  let { cursorFn } = query;
+  const watched = (rows: unknown): unknown => {
+    listener.called();
+    try {
+      const result = cursorFn?.(rows);
+      if (result instanceof Promise) void result.then(undefined, (e) => listener.failed(e));
+      return result;
+    } catch (error) {
+      listener.failed(error);
+      throw error;
+    }
+  };
+  // A cursor read as an iterator puts a new function in place at every batch.
+  Object.defineProperty(query, "cursorFn", {
+    configurable: true,
+    get: () => watched,
+    set: (next: typeof cursorFn) => {
+      cursorFn = next;
+    },
+  });
+}
+
+function isOurs(error: unknown): boolean {
+  return error instanceof SteadyError;
 }
 
 function addOutcome(error: Error, outcome: Outcome, retryable: boolean): Error {

@@ -11,6 +11,8 @@
 export class TypeGate {
   #learnt = false;
   #learning: Promise<void> | undefined;
+  /** How often what was learnt was forgotten. */
+  #forgotten = 0;
 
   /**
    * Opens something, as the one that learns or after it.
@@ -30,10 +32,12 @@ export class TypeGate {
   }
 
   #learn<T>(open: (learn: boolean) => Promise<T>): Promise<T> {
+    const forgotten = this.#forgotten;
     const opening = open(true);
     this.#learning = opening.then(
       () => {
-        this.#learnt = true;
+        // Forgotten meanwhile: the question may have been asked before what it is to learn was there.
+        this.#learnt = forgotten === this.#forgotten;
       },
       () => {},
     ).finally(() => {
@@ -44,6 +48,7 @@ export class TypeGate {
 
   /** What was learnt may no longer hold: the next opening learns anew. */
   forget(): void {
+    this.#forgotten++;
     this.#learnt = false;
   }
 }

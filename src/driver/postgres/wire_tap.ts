@@ -16,12 +16,16 @@ const PARAMETER_STATUS = 0x53; // S, from the server
 const ERROR_RESPONSE = 0x45; // E, from the server
 const COMMAND_COMPLETE = 0x43; // C, from the server
 const DATA_ROW = 0x44; // D, from the server
+const COPY_OUT_RESPONSE = 0x48; // H, from the server
+const COPY_DONE = 0x63; // c
 
 /** Transaction state as the server says it in ReadyForQuery. */
 export type TransactionStatus = "idle" | "in transaction" | "failed";
 
-/** A fatal error of the server: the last thing it says on a connection. */
-export interface FatalError {
+/** An error of the server. */
+export interface ServerError {
+  /** Whether it is the last thing the server says on this connection. */
+  readonly fatal: boolean;
   /** SQLSTATE. */
   readonly code: string;
   /** The server's message. */
@@ -41,7 +45,9 @@ export class WireTap {
   /** Whether the server is a standby; `undefined` where it does not say (before PostgreSQL 14). */
   inHotStandby: boolean | undefined;
   /** The fatal error that ended the connection. */
-  fatal: FatalError | undefined;
+  fatal: ServerError | undefined;
+  /** The last error, fatal or not. */
+  error: ServerError | undefined;
   /** Messages that execute something (Execute, Query) and left. */
   executesSent = 0;
   /** Messages that are answered by a ReadyForQuery (Sync, Query, start-up) and left. */
@@ -52,6 +58,8 @@ export class WireTap {
   commandsCompleted = 0;
   /** Whether rows came since the last CommandComplete. */
   rowsLeft = false;
+  /** Whether a COPY to this side is under way, and more of it to come. */
+  copyingOut = false;
 
   readonly #incoming = new MessageScanner(new IncomingSink(this), { untypedStart: false });
   readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
@@ -116,7 +124,14 @@ class IncomingSink implements MessageSink {
   message(type: number, bytes: Uint8Array, start: number, length: number): void {
     const tap = this.#tap;
     switch (type) {
+      case COPY_OUT_RESPONSE:
+        tap.copyingOut = true;
+        return;
+      case COPY_DONE:
+        tap.copyingOut = false;
+        return;
       case READY_FOR_QUERY:
+        tap.copyingOut = false;
         tap.syncsAnswered++;
         tap.transaction = transactionStatus(bytes[start]);
         return;
@@ -128,7 +143,8 @@ class IncomingSink implements MessageSink {
         tap.rowsLeft = false;
         return;
       case ERROR_RESPONSE:
-        tap.fatal = readFatal(bytes.subarray(start, start + length)) ?? tap.fatal;
+        tap.error = readError(bytes.subarray(start, start + length));
+        if (tap.error.fatal) tap.fatal = tap.error;
         return;
       case BACKEND_KEY_DATA: {
         const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);
@@ -157,11 +173,14 @@ function transactionStatus(byte: number | undefined): TransactionStatus | undefi
 }
 
 /** Reads an ErrorResponse: fields of one letter and a text each. */
-function readFatal(body: Uint8Array): FatalError | undefined {
+function readError(body: Uint8Array): ServerError {
   const fields = new Map<string, string>();
   for (const field of text.decode(body).split("\0")) fields.set(field.slice(0, 1), field.slice(1));
   // V is the severity that is never translated; S, before PostgreSQL 9.6, may be.
   const severity = fields.get("V") ?? fields.get("S");
-  if (severity !== "FATAL" && severity !== "PANIC") return undefined;
-  return { code: fields.get("C") ?? "", message: fields.get("M") ?? "" };
+  return {
+    fatal: severity === "FATAL" || severity === "PANIC",
+    code: fields.get("C") ?? "",
+    message: fields.get("M") ?? "",
+  };
 }

@@ -1,0 +1,195 @@
+/**
+ * What can happen to a pool, each written as one whole number, so that a run is a list of numbers: quick to draw, and 0
+ * is nothing, so that what does not matter can be shrunk away.
+ *
+ * @module
+ */
+
+import type { Reaction, World, WorldOptions } from "./world.ts";
+
+/** Draws from a number's digits. */
+class Digits {
+  #rest: number;
+
+  constructor(number: number) {
+    this.#rest = number;
+  }
+
+  below(limit: number): number {
+    const digit = this.#rest % limit;
+    this.#rest = Math.floor(this.#rest / limit);
+    return digit;
+  }
+
+  of<T>(...list: readonly [T, ...T[]]): T {
+    return list[this.below(list.length)] ?? list[0];
+  }
+}
+
+/** Does it, or only says it: the name, and what was drawn. */
+interface Action {
+  readonly name: string;
+  readonly weight: number;
+  act(world: World, digits: Digits): readonly unknown[] | Promise<readonly unknown[]>;
+}
+
+const ACTIONS: readonly Action[] = [
+  { name: "nothing", weight: 1, act: () => [] },
+  {
+    name: "ask",
+    weight: 16,
+    act(world, digits) {
+      const timeoutMs = digits.of(undefined, undefined, undefined, 30, 90, 350, 0, Infinity);
+      const signal = digits.of(false, true);
+      const keep: Reaction = "keep";
+      const reaction = digits.of<Reaction>(
+        keep,
+        keep,
+        keep,
+        keep,
+        "release",
+        "destroy",
+        "ask again",
+      );
+      world.ask(timeoutMs === undefined ? {} : { timeoutMs }, signal, reaction);
+      return [timeoutMs, signal, reaction];
+    },
+  },
+  { name: "tryAcquire", weight: 2, act: (world) => (world.tryAcquire(), []) },
+  {
+    name: "release",
+    weight: 9,
+    act: (world, digits) => chosen(digits, (choice) => world.giveBack(choice, "release")),
+  },
+  {
+    name: "destroy",
+    weight: 1,
+    act: (world, digits) => chosen(digits, (choice) => world.giveBack(choice, "destroy")),
+  },
+  {
+    name: "release again",
+    weight: 2,
+    act: (world, digits) => chosen(digits, (choice) => world.giveBackAgain(choice)),
+  },
+  {
+    name: "run",
+    weight: 6,
+    act(world, digits) {
+      const text = digits.of("begin", "begin", "fail", "select 1", "sleep 40", "sleep");
+      return [text, ...chosen(digits, (choice) => world.run(choice, text))];
+    },
+  },
+  {
+    name: "abort",
+    weight: 3,
+    act: (world, digits) => chosen(digits, (choice) => world.abort(choice)),
+  },
+  {
+    name: "cancel",
+    weight: 2,
+    act: (world, digits) => chosen(digits, (choice) => world.cancel(choice)),
+  },
+  {
+    name: "break",
+    weight: 3,
+    act: (world, digits) => chosen(digits, (choice) => world.break(choice)),
+  },
+  {
+    name: "answer",
+    weight: 10,
+    act: (world, digits) => chosen(digits, (choice) => world.answer(choice)),
+  },
+  {
+    name: "refuse",
+    weight: 3,
+    act(world, digits) {
+      const kind = digits.of("unavailable", "unavailable", "unavailable", "rejected");
+      return [kind, ...chosen(digits, (choice) => world.refuse(choice, kind))];
+    },
+  },
+  {
+    name: "fault",
+    weight: 3,
+    act({ driver }, digits) {
+      const operation = digits.of("reset", "reset", "close", "connect");
+      const kind = digits.of("hold", "refuse", "delay");
+      if (kind === "hold") driver.hold(operation, 1);
+      else if (kind === "refuse") driver.refuse(operation, 1);
+      else driver.delay(operation, 60, 1);
+      return [operation, kind];
+    },
+  },
+  {
+    name: "tick",
+    weight: 6,
+    async act(world, digits) {
+      const ms = digits.of(1, 7, 30, 100, 350, 700, 2_500);
+      await world.tick(ms);
+      return [ms];
+    },
+  },
+  { name: "evict", weight: 1, act: (world) => (world.evict(), []) },
+  {
+    name: "close",
+    weight: 0.3,
+    act(world, digits) {
+      const timeoutMs = digits.of(200, 5_000, 0, Infinity);
+      world.close(timeoutMs);
+      return [timeoutMs];
+    },
+  },
+];
+
+/** Weights in tenths, so that rare things can be rare. */
+const TABLE: readonly Action[] = ACTIONS.flatMap((action) =>
+  Array.from({ length: Math.round(action.weight * 10) }, () => action)
+);
+
+/** Largest number that stands for an action. */
+export const MAX_ACTION = 2 ** 31 - 1;
+
+/**
+ * Does what a number stands for, then lets few or many promises settle and checks the world.
+ *
+ * @param world The world.
+ * @param number The number.
+ * @param told Told what was done.
+ */
+export async function act(
+  world: World,
+  number: number,
+  told?: (what: string) => void,
+): Promise<void> {
+  const digits = new Digits(number);
+  const action = TABLE[digits.below(TABLE.length)];
+  if (action === undefined) return;
+  // Races live between two turns: a third of the steps follow before everything has settled.
+  const turns = digits.of(undefined, undefined, undefined, undefined, undefined, 0, 1, 2, 3);
+  const drawn = await action.act(world, digits);
+  told?.(`${action.name}(${drawn.join(", ")})${turns === undefined ? "" : ` then ${turns} turns`}`);
+  await world.settle(turns);
+}
+
+/**
+ * Reads what a run starts from.
+ *
+ * @param number The number that stands for it.
+ * @returns The options.
+ */
+export function worldOptions(number: number): WorldOptions {
+  const digits = new Digits(number);
+  return {
+    max: digits.of(1, 2, 3, 5),
+    maxWaiters: digits.of(Infinity, Infinity, 3, 0),
+    acquireTimeoutMs: digits.of(1_000, 60_000, 0, Infinity),
+    promises: digits.of(false, false, true),
+    heldConnects: digits.of(false, true),
+    chance: digits.of(0.5, 0, 0.999),
+  };
+}
+
+function chosen(digits: Digits, use: (choice: number) => void): readonly unknown[] {
+  const choice = digits.below(12);
+  use(choice);
+  return [choice];
+}

@@ -1,0 +1,361 @@
+/**
+ * A pool, its server and its users, to whom anything may happen; after every step the invariants of the design hold.
+ *
+ * @module
+ */
+
+import type { AcquireOptions } from "../../../src/core/options.ts";
+import { Pool } from "../../../src/core/pool.ts";
+import type { PoolStats } from "../../../src/core/stats.ts";
+import {
+  type FakeConnection,
+  FakeDriver,
+  FakeError,
+  VirtualClock,
+} from "../../../src/testing/mod.ts";
+import { type Ask, Model } from "./model.ts";
+
+/** What a run starts from. */
+export interface WorldOptions {
+  readonly max: number;
+  readonly maxWaiters: number;
+  readonly acquireTimeoutMs: number;
+  /** What the clock's chance gives, always. */
+  readonly chance: number;
+  /** Whether connects wait for an action to answer them. */
+  readonly heldConnects: boolean;
+  /** Whether users call `acquire`, or `lend`. */
+  readonly promises: boolean;
+}
+
+/** What a borrower does in the very callback that serves it. */
+export type Reaction = "keep" | "release" | "destroy" | "ask again";
+
+/** Turns that are enough for whatever one event sets off. */
+const ALL_TURNS = 32;
+
+/** A pool, its server and its users. */
+export class World {
+  readonly clock: VirtualClock;
+  readonly driver: FakeDriver;
+  readonly pool: Pool<FakeConnection>;
+  readonly model: Model;
+  readonly #options: WorldOptions;
+  readonly #asks: Ask[] = [];
+  readonly #cancels = new Map<Ask, () => void>();
+  readonly #closes: { done: boolean }[] = [];
+  /** Connects under way that are not condemned. */
+  readonly #attempts = new Set<Promise<FakeConnection>>();
+  /** Connections that everybody has heard of. */
+  #settled = 0;
+  /** Connects that failed since one succeeded, and when the last one did. */
+  #failures = 0;
+  #failedAt = -Infinity;
+  /** Whether a connect succeeded or failed of which the pool has perhaps not heard yet. */
+  #news = false;
+  /** Whether it may be that the pool never heard of one, and sees an outage where there is none, or the reverse. */
+  #unsure = false;
+  /** Whether the pool has heard of the outage too. */
+  #outageKnown = false;
+
+  constructor(options: WorldOptions) {
+    const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects } = options;
+    this.#options = options;
+    this.clock = new VirtualClock({ random: () => chance, turns: ALL_TURNS });
+    this.driver = new FakeDriver({ clock: this.clock });
+    this.model = new Model(this.driver, this.clock, !options.promises);
+    this.#watchConnects();
+    if (heldConnects) this.driver.hold("connect");
+    this.pool = new Pool(this.driver, {
+      clock: this.clock,
+      max,
+      maxWaiters,
+      acquireTimeoutMs,
+      connectTimeoutMs: 700,
+    });
+  }
+
+  // What users do
+
+  ask(options: AcquireOptions, withSignal: boolean, reaction: Reaction): void {
+    const { model, clock, pool } = this;
+    const timeoutMs = options.timeoutMs ?? this.#options.acquireTimeoutMs;
+    const abort = new AbortController();
+    const ask: Ask = {
+      number: this.#asks.length,
+      deadline: timeoutMs === 0 ? Infinity : clock.now() + timeoutMs,
+      never: timeoutMs === 0,
+      abort,
+      calledAt: clock.now(),
+      settled: false,
+    };
+    this.#asks.push(ask);
+    model.waiting.push(ask);
+    model.asking++;
+    const lent: Parameters<typeof pool.lend>[0] = (lease) => {
+      model.onLent(ask, lease);
+      if (reaction === "release" || reaction === "ask again") this.#giveBack(ask, "release");
+      if (reaction === "destroy") this.#giveBack(ask, "destroy");
+      if (reaction === "ask again") this.ask(options, withSignal, "keep");
+    };
+    const refused = (error: unknown): void => {
+      model.onRefused(ask, error);
+      if (reaction === "ask again") this.ask(options, withSignal, "keep");
+    };
+    const all = withSignal ? { ...options, signal: abort.signal } : options;
+    const bare = !withSignal && options.timeoutMs === undefined;
+    if (this.#options.promises) pool.acquire(bare ? undefined : all).then(lent, refused);
+    else this.#cancels.set(ask, pool.lend(lent, refused, bare ? undefined : all));
+    model.asking--;
+  }
+
+  tryAcquire(): void {
+    if (this.model.closed) return;
+    const lease = this.pool.tryAcquire();
+    if (lease === undefined) return;
+    const ask: Ask = {
+      number: this.#asks.length,
+      deadline: Infinity,
+      never: true,
+      abort: new AbortController(),
+      calledAt: this.clock.now(),
+      settled: true,
+    };
+    this.#asks.push(ask);
+    if (this.model.waiting.length > 0 && !this.#options.promises) {
+      this.model.violations.push("tryAcquire jumped the queue");
+    }
+    this.model.onTaken(ask, lease);
+  }
+
+  abort(choice: number): void {
+    pick(this.#asks.filter((ask) => !ask.settled), choice)?.abort.abort({ choice });
+  }
+
+  cancel(choice: number): void {
+    const { waiting } = this.model;
+    const ask = pick(waiting, choice);
+    if (ask === undefined || this.#options.promises) return;
+    waiting.splice(waiting.indexOf(ask), 1);
+    // Whatever comes now is one too many.
+    ask.settled = true;
+    this.#cancels.get(ask)?.();
+  }
+
+  giveBack(choice: number, how: "release" | "destroy"): void {
+    const ask = pick(this.#holders(), choice);
+    if (ask !== undefined) this.#giveBack(ask, how);
+  }
+
+  giveBackAgain(choice: number): void {
+    const ask = pick(this.#asks.filter(({ lease }) => lease?.released), choice);
+    ask?.lease?.release();
+    ask?.lease?.destroy();
+  }
+
+  run(choice: number, text: string): void {
+    const lease = pick(this.#holders(), choice)?.lease;
+    lease?.connection.run(text).catch(() => {});
+  }
+
+  evict(): void {
+    for (const connection of this.driver.connections) this.model.condemned.add(connection);
+    this.#attempts.clear();
+    // What the pool has not heard yet it never will.
+    if (this.#news) this.#doubt();
+    this.pool.evict();
+  }
+
+  close(timeoutMs: number): void {
+    this.model.closed = true;
+    this.#attempts.clear();
+    const close = { done: false };
+    this.#closes.push(close);
+    void this.pool.close({ timeoutMs }).then(() => close.done = true);
+  }
+
+  // What the server does
+
+  break(choice: number): void {
+    const connection = pick(this.driver.connections, choice);
+    if (connection === undefined) return;
+    if (connection.id > this.#settled) {
+      // Perhaps on its way still: for the pool that is a connect that failed.
+      this.#failed();
+      this.#doubt();
+    }
+    this.driver.break(connection);
+  }
+
+  answer(choice: number): void {
+    pick(this.driver.held(), choice)?.answer();
+  }
+
+  refuse(choice: number, kind: "unavailable" | "rejected"): void {
+    const call = pick(this.driver.held("connect"), choice);
+    call?.refuse(new FakeError(kind, kind));
+  }
+
+  // What time does
+
+  async tick(ms: number): Promise<void> {
+    await this.clock.advance(ms);
+  }
+
+  /**
+   * Lets promises settle and checks what must hold.
+   *
+   * @param turns How many turns; everything when not given.
+   */
+  async settle(turns: number = ALL_TURNS): Promise<void> {
+    await this.clock.settle(turns);
+    const quiet = turns >= ALL_TURNS;
+    if (quiet) {
+      await this.#hearAll();
+      this.#settled = this.driver.counts.open;
+      this.#news = false;
+      this.#outageKnown = this.#failures > 0 && !this.#unsure;
+    }
+    this.#check(quiet);
+  }
+
+  /** Everybody goes home: all comes back, the pool closes, and nothing is left. */
+  async end(): Promise<void> {
+    this.driver.restore();
+    for (const ask of this.#holders()) this.#giveBack(ask, "release");
+    this.close(100);
+    await this.tick(100_000);
+    await this.settle();
+    const { clock, driver, pool, model } = this;
+    const left = this.#asks.filter((ask) => !ask.settled).map(({ number }) => number);
+    demand(left.length === 0, `asks never settled: ${left}`);
+    demand(this.#closes.every(({ done }) => done), "a close never resolved");
+    demand(pool.stats().state === "closed" && pool.stats().total === 0, "the books are at zero");
+    demand(model.lent.size === 0, "something is lent after close");
+    demand(driver.open === 0, `${driver.open} connections are left on the server`);
+    demand(clock.pending === 0, `${clock.pending} timers are left`);
+    demand(driver.peak <= this.#options.max, `${driver.peak} connections at once`);
+  }
+
+  /** By promises users hear a turn later, and what they do then takes turns again: as many as there are of them. */
+  async #hearAll(): Promise<void> {
+    const { model, pool, clock } = this;
+    for (let users = model.waiting.length; users > 0; users--) {
+      if (model.waiting.length === pool.stats().waiters) return;
+      await clock.settle();
+    }
+  }
+
+  #check(quiet: boolean): void {
+    const { clock, driver, model, pool } = this;
+    const [violation] = model.violations;
+    demand(violation === undefined, violation ?? "");
+    const stats = pool.stats();
+    const { total, connecting, idle, used, checking, resetting, closing, waiters, max } = stats;
+    const sum = connecting + idle + used + checking + resetting + closing;
+    demand(sum === total, `the counts add up: ${sum} is not ${total}`);
+    demand(total <= max, `nothing is above max: ${total}`);
+    demand(driver.open <= total, `the server has ${driver.open} connections, the books ${total}`);
+    demand(waiters === 0 || idle === 0, `${waiters} wait while ${idle} are idle`);
+    for (const { number, deadline } of model.waiting) {
+      demand(
+        Math.ceil(deadline) > clock.now() || !quiet,
+        `ask ${number} waits beyond its deadline`,
+      );
+    }
+    if (!quiet) return;
+    demand(driver.open === total, `the server has ${driver.open} connections, the books ${total}`);
+    demand(
+      waiters === model.waiting.length,
+      `${model.waiting.length} wait, the books say ${waiters}`,
+    );
+    demand(used === model.lent.size, `${model.lent.size} are lent, the books say ${used}`);
+    this.#checkConnects(stats);
+    demand(!model.closed || idle === 0, `a closed pool keeps ${idle} idle connections`);
+    const rejected = model.waiting.find(({ number }) => number < model.rejectedBefore);
+    demand(rejected === undefined, `ask ${rejected?.number} waits though the server refused`);
+    const busy = waiters + connecting + resetting + closing > 0 || stats.state === "draining" ||
+      driver.connections.some((connection) => driver.status(connection) === "busy");
+    demand(busy || clock.referenced === 0, "an idle pool holds the process");
+  }
+
+  /** Nobody waits while there is room, except for an attempt in an outage. */
+  #checkConnects({ total, max, waiters }: PoolStats): void {
+    const attempts = this.#attempts.size;
+    const outage = this.#failures > 0 || this.#unsure;
+    if (total === max || attempts >= waiters || (outage && attempts > 0)) return;
+    const { acquireTimeoutMs } = this.#options;
+    const cap = acquireTimeoutMs === 0 ? Infinity : acquireTimeoutMs / 4;
+    const next = this.#unsure ? Infinity : 100 * 2 ** (this.#failures - 1);
+    const longest = Math.min(10_000, cap, next);
+    demand(
+      outage && this.clock.now() < this.#failedAt + longest,
+      `${waiters} wait, ${total} of ${max} are there, ${attempts} are coming, ${this.#failures} failed`,
+    );
+  }
+
+  #doubt(): void {
+    this.#unsure = true;
+    this.#outageKnown = false;
+    this.model.rejectedBefore = 0;
+  }
+
+  #failed(): void {
+    this.#news = true;
+    this.#failures++;
+    this.#failedAt = this.clock.now();
+  }
+
+  #rejected(): void {
+    this.#news = true;
+    this.model.rejectedAt = this.clock.now();
+    this.model.rejectedBefore = this.#asks.length;
+  }
+
+  #succeeded(): void {
+    this.#news = true;
+    this.#failures = 0;
+    this.#unsure = false;
+  }
+
+  /** Those who have a lease, alive or not. */
+  #holders(): Ask[] {
+    return this.#asks.filter(({ lease }) => lease !== undefined && !lease.released);
+  }
+
+  #giveBack(ask: Ask, how: "release" | "destroy"): void {
+    this.model.onReturned(ask);
+    ask.lease?.[how]();
+  }
+
+  #watchConnects(): void {
+    const { driver, model } = this;
+    const connect = driver.connect.bind(driver);
+    driver.connect = (options) => {
+      if (this.#outageKnown && this.#failures > 0 && this.#attempts.size > 0) {
+        model.violations.push("more than one attempt in an outage");
+      }
+      const connecting = connect(options);
+      this.#attempts.add(connecting);
+      connecting.then((connection) => {
+        if (!this.#attempts.delete(connecting)) return;
+        if (connection.gone) this.#failed();
+        else this.#succeeded();
+      }, (error) => {
+        // Not those that the pool gave up itself.
+        if (!this.#attempts.delete(connecting)) return;
+        if (driver.classify(error) === "rejected") this.#rejected();
+        else this.#failed();
+      });
+      return connecting;
+    };
+  }
+}
+
+function pick<T>(list: readonly T[], choice: number): T | undefined {
+  return list[choice % Math.max(1, list.length)];
+}
+
+function demand(condition: boolean, otherwise: string): void {
+  if (!condition) throw new Error(otherwise);
+}

@@ -1,0 +1,32 @@
+import { assertEquals } from "@std/assert";
+import { Waiter } from "../../src/core/waiter.ts";
+import { countedSignal } from "./setup.ts";
+
+Deno.test("Waiter.listen() tells its home of the abort, with the reason, once", () => {
+  const counted = countedSignal();
+  const told: unknown[] = [];
+  const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);
+  waiter.listen(counted.abort.signal, {
+    aborted: (waiter, reason) => {
+      told.push(waiter, reason);
+      waiter.deafen();
+    },
+  });
+  assertEquals(counted.listeners, 1);
+  counted.abort.abort("enough");
+  assertEquals(told, [waiter, "enough"]);
+  assertEquals(counted.listeners, 0);
+});
+
+Deno.test("Waiter.deafen() leaves no listener, and may be called without one", () => {
+  const counted = countedSignal();
+  const told: unknown[] = [];
+  const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);
+  waiter.deafen();
+  waiter.listen(counted.abort.signal, { aborted: (_, reason) => told.push(reason) });
+  waiter.deafen();
+  waiter.deafen();
+  assertEquals(counted.listeners, 0);
+  counted.abort.abort();
+  assertEquals(told, []);
+});
