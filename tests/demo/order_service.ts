@@ -1,0 +1,173 @@
+/**
+ * A web service that takes orders: JSON over HTTP in front, a pool of PostgreSQL connections behind.
+ *
+ * - `POST /orders`: `{ id, customer, lines: [{ product, quantity }] }` → 201 and a receipt. The same order sent again
+ *   gets the same receipt and is not carried out again.
+ * - `GET /orders/:id` → the order.
+ * - `GET /stats` → sums over all orders, and the pool's counts.
+ *
+ * It is a function from request to response and knows nothing of the runtime that serves it.
+ *
+ * @module
+ */
+
+import type { PostgresPool } from "../../src/entry/postgres_pool.ts";
+import type { TransactionSql } from "../../src/driver/postgres/transaction.ts";
+import { isOrderId, type Order, readOrder, type Receipt, type Sums } from "./order.ts";
+import { failureResponse, Refusal } from "./refusal.ts";
+
+/** What the service did so far. */
+export interface ServiceCounts {
+  /** Transactions that were committed. */
+  readonly committed: number;
+  /** Transactions that were not, or not for sure. */
+  readonly failed: number;
+}
+
+/** The service. */
+export class OrderService {
+  readonly #db: PostgresPool;
+  readonly #sessionSeen: (pid: number) => void;
+  #committed = 0;
+  #failed = 0;
+
+  /**
+   * @param db Where the shop's tables are.
+   * @param sessionSeen Told by the way which backend wrote an order.
+   */
+  constructor(db: PostgresPool, sessionSeen: (pid: number) => void = () => {}) {
+    this.#db = db;
+    this.#sessionSeen = sessionSeen;
+  }
+
+  /** What it did so far. */
+  get counts(): ServiceCounts {
+    return { committed: this.#committed, failed: this.#failed };
+  }
+
+  /**
+   * Answers one request; never rejects.
+   *
+   * @param request The request.
+   * @returns The response.
+   */
+  readonly handle = async (request: Request): Promise<Response> => {
+    try {
+      return await this.#route(request);
+    } catch (error) {
+      return failureResponse(error);
+    }
+  };
+
+  async #route(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    const [, collection, id, ...rest] = pathname.split("/");
+    const route = `${request.method} ${collection}${id === undefined ? "" : "/:id"}`;
+    if (rest.length === 0) {
+      if (route === "POST orders") {
+        const receipt = await this.#place(await orderOf(request));
+        return Response.json(receipt, { status: 201 });
+      }
+      if (route === "GET orders/:id") return Response.json(await this.#find(id ?? ""));
+      if (route === "GET stats") {
+        return Response.json({ ...await this.#sums(), pool: this.#db.stats() });
+      }
+    }
+    throw new Refusal(404, "NO_SUCH_ROUTE", `There is no ${request.method} ${pathname}`);
+  }
+
+  #place(order: Order): Promise<Receipt> {
+    return this.#counted(this.#db.transaction(async (sql) => {
+      const { id, customer } = order;
+      const [placed] = await sql<{ pid: number }[]>`
+        insert into orders ${sql({ id, customer, total_cents: 0 })}
+        on conflict (id) do nothing
+        returning pg_backend_pid() as pid`;
+      if (placed === undefined) return await receiptOf(sql, order);
+      this.#sessionSeen(placed.pid);
+      const totalCents = await takeLines(sql, order);
+      await sql`update orders set total_cents = ${totalCents} where id = ${id}`;
+      return { id, totalCents, repeated: false };
+    }));
+  }
+
+  async #find(id: string): Promise<Order & { totalCents: number }> {
+    const [found] = isOrderId(id)
+      ? await this.#db.sql<(Order & { totalCents: number })[]>`
+          select o.id, customer, total_cents as "totalCents",
+                 (select json_agg(json_build_object('product', product_id, 'quantity', quantity))
+                    from order_lines where order_id = o.id) as lines
+            from orders o where o.id = ${id}`
+      : [];
+    if (found === undefined) throw new Refusal(404, "NO_SUCH_ORDER", "There is no such order");
+    return found;
+  }
+
+  #sums(): Promise<Sums> {
+    // One snapshot for all three: read committed would see orders that came in between.
+    return this.#counted(this.#db.transaction(async (sql) => {
+      const [ordered] = await sql`
+        select count(*) as orders, coalesce(sum(total_cents), 0) as cents from orders`;
+      const [lines] = await sql`
+        select coalesce(sum(quantity * price_cents), 0) as cents from order_lines`;
+      const [takings] = await sql`select sum(takings_cents) as cents from products`;
+      return {
+        orders: Number(ordered?.orders),
+        orderedCents: Number(ordered?.cents),
+        linesCents: Number(lines?.cents),
+        takingsCents: Number(takings?.cents),
+      };
+    }, { isolation: "repeatable read", readOnly: true }));
+  }
+
+  async #counted<T>(transaction: Promise<T>): Promise<T> {
+    try {
+      const result = await transaction;
+      this.#committed++;
+      return result;
+    } catch (error) {
+      this.#failed++;
+      throw error;
+    }
+  }
+}
+
+async function orderOf(request: Request): Promise<Order> {
+  const body: unknown = await request.json().catch(() => undefined);
+  const order = readOrder(body);
+  if (order === undefined) throw new Refusal(400, "NOT_AN_ORDER", "The body is not an order");
+  return order;
+}
+
+/** Takes what was ordered out of the store and writes it down; returns what it costs. */
+async function takeLines(sql: TransactionSql, { id, lines }: Order): Promise<number> {
+  const taken: { order_id: string; product_id: number; quantity: number; price_cents: number }[] =
+    [];
+  // Always in the same order, or two orders of the same products would wait for each other.
+  for (const { product, quantity } of lines.toSorted((a, b) => a.product - b.product)) {
+    const [row] = await sql<{ price_cents: number }[]>`
+      update products
+         set stock = stock - ${quantity}, takings_cents = takings_cents + ${quantity} * price_cents
+       where id = ${product} and stock >= ${quantity}
+      returning price_cents`;
+    if (row === undefined) {
+      throw new Refusal(409, "OUT_OF_STOCK", `There are no ${quantity} of product ${product}`);
+    }
+    taken.push({ order_id: id, product_id: product, quantity, price_cents: row.price_cents });
+  }
+  await sql`insert into order_lines ${sql(taken)}`;
+  return taken.reduce((sum, { quantity, price_cents }) => sum + quantity * price_cents, 0);
+}
+
+/** The receipt of an order that was taken before. */
+async function receiptOf(sql: TransactionSql, { id, customer, lines }: Order): Promise<Receipt> {
+  const [order] = await sql<{ customer: string; total_cents: number }[]>`
+    select customer, total_cents from orders where id = ${id}`;
+  const taken = await sql<{ product_id: number; quantity: number }[]>`
+    select product_id, quantity from order_lines where order_id = ${id}`;
+  const quantities = new Map(taken.map(({ product_id, quantity }) => [product_id, quantity]));
+  const same = order?.customer === customer && taken.length === lines.length &&
+    lines.every(({ product, quantity }) => quantities.get(product) === quantity);
+  if (!same) throw new Refusal(409, "ORDER_ID_TAKEN", "Another order has this id");
+  return { id, totalCents: order.total_cents, repeated: true };
+}
