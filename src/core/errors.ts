@@ -83,15 +83,16 @@ export class AcquireTimeoutError extends SteadyError {
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param stats The pool's counts.
    * @param cause The last failed connect, if there was one.
+   * @param message The text, where one like this was made before.
    */
-  constructor(phase: AcquirePhase, timeoutMs: number, stats: PoolStats, cause?: unknown) {
-    const reason = cause === undefined ? "" : `; last connect failed: ${messageOf(cause)}`;
-    super(
-      "ACQUIRE_TIMEOUT",
-      `Cannot acquire a connection within ${timeoutMs} ms (waiting in phase "${phase}"): ` +
-        describeStats(stats) + reason,
-      { outcome: "not-applied", retryable: true, cause },
-    );
+  constructor(
+    phase: AcquirePhase,
+    timeoutMs: number,
+    stats: PoolStats,
+    cause?: unknown,
+    message: string = describeTimeout(phase, timeoutMs, stats, cause),
+  ) {
+    super("ACQUIRE_TIMEOUT", message, { outcome: "not-applied", retryable: true, cause });
     this.phase = phase;
     this.timeoutMs = timeoutMs;
     this.stats = stats;
@@ -101,6 +102,17 @@ export class AcquireTimeoutError extends SteadyError {
   override get name(): string {
     return "AcquireTimeoutError";
   }
+}
+
+function describeTimeout(
+  phase: AcquirePhase,
+  timeoutMs: number,
+  stats: PoolStats,
+  cause: unknown,
+): string {
+  const reason = cause === undefined ? "" : `; last connect failed: ${messageOf(cause)}`;
+  return `Cannot acquire a connection within ${timeoutMs} ms (waiting in phase "${phase}"): ` +
+    describeStats(stats) + reason;
 }
 
 /** All connections are in use and the caller does not want to queue (`acquireTimeoutMs: 0`); nothing was sent. */

@@ -396,23 +396,29 @@ export class Pool<C> implements AsyncDisposable {
   }
 
   /**
-   * Refuses those whose deadline passed. Errors are made right here, because what an error costs is the number of
-   * frames below it, and in batches, so that their callers handle them while they are young garbage: a hundred thousand
-   * deadlines may pass at once.
+   * Refuses those whose deadline passed. A hundred thousand may at once, so errors are made right here, because what one
+   * costs is the number of frames below it; those of one batch share the counts and the text; and it goes by batches, so
+   * that their callers handle them while they are young garbage.
    */
   readonly #expire = (): void => {
     const now = this.#options.clock.now();
+    let first: AcquireTimeoutError | undefined;
     for (let count = 0; count < EXPIRE_BATCH; count++) {
       const waiter = this.#queue.takeExpired(now);
       if (waiter === undefined) {
         if (this.#queue.size === 0) this.#outage.stopWaiting();
         return;
       }
-      const connecting = this.#outage.on || this.#bag.counts.connecting > 0;
-      const phase = connecting ? "connect" : "queue";
-      waiter.refused(
-        new AcquireTimeoutError(phase, waiter.timeoutMs, this.stats(), this.#outage.error),
-      );
+      const { timeoutMs } = waiter;
+      const cause = this.#outage.error;
+      const phase = this.#outage.on || this.#bag.counts.connecting > 0 ? "connect" : "queue";
+      const isAlike = first?.timeoutMs === timeoutMs && first.phase === phase &&
+        first.cause === cause;
+      const alike = isAlike ? first : undefined;
+      const stats = alike?.stats ?? this.stats();
+      const error = new AcquireTimeoutError(phase, timeoutMs, stats, cause, alike?.message);
+      first ??= error;
+      waiter.refused(error);
     }
     queueMicrotask(this.#expire);
   };

@@ -49,7 +49,10 @@ export async function dial(
   try {
     const answer = await askForTls(socket);
     signal?.throwIfAborted();
-    if (answer === NO && policy.optional) return socket;
+    if (answer === NO && policy.optional) {
+      socket.resume();
+      return socket;
+    }
     if (answer !== YES) {
       throw new Error(
         answer === NO

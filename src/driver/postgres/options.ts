@@ -140,17 +140,15 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
 ): ResolvedPostgresOptions {
   checkOptions(options);
   const fromUrl = url === undefined ? {} : readUrl(url);
-  const given: Record<string, unknown> = {
-    ...fromUrl.options,
-    ...Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
-  };
-  const host = given.host ?? given.hostname;
-  if (typeof host === "string") {
-    delete given.hostname;
-    if (host.startsWith("/")) given.path ??= `${host}/.s.PGSQL.${Number(given.port ?? 5432)}`;
+  const given: Record<string, unknown> = { ...fromUrl.options, ...withoutAliases(options) };
+  checkSessionAttributes(given.target_session_attrs);
+  const host = given.host ?? process.env.PGHOST;
+  if (typeof host === "string" && host !== "" && !host.includes(",")) {
+    const port = Number(given.port ?? process.env.PGPORT ?? 5432);
+    if (host.startsWith("/")) given.path ??= `${host}/.s.PGSQL.${port}`;
     // As an array porsager takes it as it is; as a text it would cut an IPv6 address at its colons.
     given.host = [host];
-    given.port = [Number(given.port ?? 5432)];
+    given.port = [port];
   }
   const template = createTemplate({
     onnotice: () => {},
@@ -182,8 +180,40 @@ function addressOf(parsed: Template["options"]): SocketAddress {
   return { hostname, port };
 }
 
+/** Under one name each, so that what is given beside a URL wins over the URL whatever it is called. */
+function withoutAliases(options: object): Record<string, unknown> {
+  const given: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(options)) {
+    if (value === undefined) continue;
+    const [canonical = name] = ALIASES.find(([, alias]) => alias === name) ?? [];
+    given[canonical] = name === "no_prepare" ? !value : value;
+  }
+  return given;
+}
+
+const SESSION_ATTRIBUTES: readonly unknown[] = [
+  "read-write",
+  "read-only",
+  "primary",
+  "standby",
+  "prefer-standby",
+];
+
+function checkSessionAttributes(value: unknown): void {
+  if (value === undefined || value === null || SESSION_ATTRIBUTES.includes(value)) return;
+  throw new TypeError(
+    `Cannot create pool as target_session_attrs must be one of ${SESSION_ATTRIBUTES.join(", ")}: ` +
+      `received ${shown(value)}`,
+  );
+}
+
 function checkOptions(options: object): void {
   const given = options as Record<string, unknown>;
+  for (const name of Object.keys(given)) {
+    if (!POSTGRES_OPTION_NAMES.has(name)) {
+      throw new TypeError(`Cannot create pool as there is no option "${name}"`);
+    }
+  }
   for (const [name, alias] of ALIASES) {
     if (given[name] !== undefined && given[alias] !== undefined) {
       throw new TypeError(
@@ -210,7 +240,9 @@ function checkOptions(options: object): void {
   const port = given.port;
   if (Array.isArray(port)) throw severalHosts();
   if (port !== undefined && !Number.isInteger(Number(port))) {
-    throw new TypeError(`Cannot create pool as port must be an integer`);
+    throw new TypeError(
+      `Cannot create pool as port must be an integer from 1 to 65535: received ${shown(port)}`,
+    );
   }
   for (const name of ["password", "pass"]) {
     const type = typeof given[name];
@@ -224,7 +256,7 @@ function checkOptions(options: object): void {
   if (keepAlive !== undefined && keepAlive !== null && !(Number(keepAlive) >= 0)) {
     throw new RangeError(
       `Cannot create pool as keep_alive must be a number of seconds >= 0: received ${
-        String(keepAlive)
+        shown(keepAlive)
       }`,
     );
   }
@@ -232,8 +264,19 @@ function checkOptions(options: object): void {
 
 function checkType(name: string, value: unknown, type: string): void {
   if (value === undefined || (typeof value === type && value !== null)) return;
-  const received = value === null ? "null" : `a value of type ${typeof value}`;
-  throw new TypeError(`Cannot create pool as ${name} must be a ${type}: received ${received}`);
+  const article = type === "object" ? "an" : "a";
+  throw new TypeError(
+    `Cannot create pool as ${name} must be ${article} ${type}: received ${shown(value)}`,
+  );
+}
+
+/** A value for a message; never to be used of a password. */
+function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value);
+  if (value === null || typeof value === "number" || typeof value === "boolean") {
+    return String(value);
+  }
+  return `a value of type ${typeof value}`;
 }
 
 function severalHosts(): TypeError {

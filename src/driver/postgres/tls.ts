@@ -70,7 +70,8 @@ export function tlsPolicy(
   const direct = negotiation === "direct";
   if (negotiation && !direct && negotiation !== "postgres") {
     throw new TypeError(
-      `Cannot create pool as sslnegotiation must be "postgres" or "direct"`,
+      `Cannot create pool as sslnegotiation must be "postgres" or "direct": ` +
+        `received ${JSON.stringify(negotiation)}`,
     );
   }
   if (!ssl || ssl === "disable" || hostname === undefined) return undefined;
@@ -93,7 +94,9 @@ export function tlsPolicy(
     return { optional: mode.optional, direct, tls: { verify: mode.verify, serverName, alpn } };
   }
   if (typeof ssl !== "object") {
-    throw new TypeError("Cannot create pool as ssl must be a boolean, a mode or an object");
+    throw new TypeError(
+      `Cannot create pool as ssl must be a boolean, a mode or an object: received ${String(ssl)}`,
+    );
   }
   for (const name of Object.keys(ssl)) {
     if (!SSL_OPTION_NAMES.has(name)) {

@@ -1,0 +1,121 @@
+/**
+ * Who is measured end to end: ours, porsager's pool in three settings, porsager's single connection, and `pg`.
+ *
+ * @module
+ */
+
+import pg from "pg";
+import postgres from "postgres";
+import { createPool } from "../../src/entry/deno.ts";
+
+/** One client, freshly made; it has no connection yet. */
+export interface Client {
+  /** `select 1`. */
+  select1(): Promise<unknown>;
+  /** A parametrised query with two rows. */
+  param(): Promise<unknown>;
+  /** Take a connection, `select 1`, give it back; absent where a client has no such thing. */
+  checkout?(): Promise<unknown>;
+  /** A transaction with one statement. */
+  transaction?(): Promise<unknown>;
+  /** Closes everything. */
+  close(): Promise<unknown>;
+}
+
+/** Size of every pool. */
+export const POOL_SIZE = 10;
+
+type Sql = postgres.Sql<Record<never, never>>;
+
+function statements(sql: Sql): Pick<Client, "select1" | "param"> {
+  return {
+    select1: () => sql`select 1 as x`,
+    param: () =>
+      sql`select ${7}::int + i as a, ${"text"}::text as b from generate_series(1, 2) as i`,
+  };
+}
+
+function steady(url: string): Client {
+  const db = createPool(url, { max: POOL_SIZE });
+  return {
+    ...statements(db.sql),
+    async checkout() {
+      const lease = await db.acquire();
+      try {
+        await lease.sql`select 1 as x`;
+      } finally {
+        lease.release();
+      }
+    },
+    transaction: () => db.transaction((sql) => sql`select 1 as x`),
+    close: () => db.close(),
+  };
+}
+
+/** Statements only: with a changed `max_pipeline` porsager's own `begin` and `reserve` fail or never answer. */
+function porsagerStatements(
+  url: string,
+  options: { max: number; max_pipeline?: number },
+): Client {
+  const sql = postgres(url, options);
+  return { ...statements(sql), close: () => sql.end() };
+}
+
+function porsager(url: string): Client {
+  const sql = postgres(url, { max: POOL_SIZE });
+  return {
+    ...statements(sql),
+    async checkout() {
+      const reserved = await sql.reserve();
+      try {
+        await reserved`select 1 as x`;
+      } finally {
+        reserved.release();
+      }
+    },
+    transaction: () => sql.begin((sql) => sql`select 1 as x`),
+    close: () => sql.end(),
+  };
+}
+
+function pgPool(url: string): Client {
+  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE });
+  const param = {
+    name: "param",
+    text: "select $1::int + i as a, $2::text as b from generate_series(1, 2) as i",
+    values: [7, "text"],
+  };
+  return {
+    select1: () => pool.query({ name: "one", text: "select 1 as x" }),
+    param: () => pool.query(param),
+    async checkout() {
+      const client = await pool.connect();
+      try {
+        await client.query({ name: "one", text: "select 1 as x" });
+      } finally {
+        client.release();
+      }
+    },
+    async transaction() {
+      const client = await pool.connect();
+      try {
+        await client.query("begin");
+        await client.query({ name: "one", text: "select 1 as x" });
+        await client.query("commit");
+      } finally {
+        client.release();
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/** Makes each client; the first is ours. */
+export const clients: Record<string, (url: string) => Client> = {
+  "steady": steady,
+  "porsager": porsager,
+  "porsager, max_pipeline 1": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 1 }),
+  "porsager, max_pipeline 0": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 0 }),
+  "porsager, 1 connection": (url) => porsagerStatements(url, { max: 1 }),
+  "pg": pgPool,
+};

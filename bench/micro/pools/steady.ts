@@ -1,0 +1,63 @@
+import { type Driver, type Lease, Pool } from "../../../mod.ts";
+import type { Connection, Subject, SubjectKind } from "../subject.ts";
+
+/** A driver that is always ready and never loses anything: what is measured is the pool. */
+class InstantDriver implements Driver<Connection> {
+  readonly name = "instant";
+  readonly sharing = "exclusive";
+  #count = 0;
+
+  connect(): Promise<Connection> {
+    return Promise.resolve({ id: this.#count++ });
+  }
+
+  close(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  destroy(): void {}
+
+  ping(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  reset(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  execute(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  cancel(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  status(): "idle" {
+    return "idle";
+  }
+
+  onLost(): void {}
+
+  evidence(): "sent" {
+    return "sent";
+  }
+
+  classify(): "unknown" {
+    return "unknown";
+  }
+}
+
+/** This module. */
+export const kind: SubjectKind = {
+  defaultTimeoutMs: 10_000,
+  cancels: true,
+  create({ max, acquireTimeoutMs }): Subject<Lease<Connection>> {
+    const pool = new Pool(new InstantDriver(), { max, acquireTimeoutMs });
+    return {
+      acquire: () => pool.acquire(),
+      acquireUntil: (signal) => pool.acquire({ signal }),
+      release: (lease) => lease.release(),
+    };
+  },
+};

@@ -1,0 +1,20 @@
+import type { Scenario } from "../scenario.ts";
+import { aborts } from "./aborts.ts";
+import { contended } from "./contended.ts";
+import { drain } from "./drain.ts";
+import { heap } from "./heap.ts";
+import { idle, used } from "./scale.ts";
+import { timeouts } from "./timeouts.ts";
+import { uncontended } from "./uncontended.ts";
+
+/** All scenarios, in the order they are run. */
+export const scenarios: readonly Scenario[] = [
+  uncontended,
+  contended,
+  drain,
+  timeouts,
+  aborts,
+  idle,
+  used,
+  heap,
+];

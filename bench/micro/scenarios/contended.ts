@@ -1,0 +1,45 @@
+import { open } from "../holding.ts";
+import { processorNs } from "../processor_time.ts";
+import type { Scenario } from "../scenario.ts";
+import type { Subject } from "../subject.ts";
+
+const CONNECTIONS = 10;
+const BORROWERS = 1_000;
+const ROUNDS = 100;
+
+/** A thousand borrowers on ten connections; each holds its connection for one turn of the microtask queue. */
+export const contended: Scenario = {
+  name: "contended",
+  suits: () => true,
+  async run(kind, { effort, yardstick }) {
+    const pool = kind.create({ max: CONNECTIONS });
+    await open(pool, CONNECTIONS);
+    const warm = performance.now() + effort.warmUpMs;
+    do await rush(pool); while (performance.now() < warm);
+    const cycle: number[] = [];
+    const end = performance.now() + effort.budgetMs;
+    do {
+      const { result, stepNs } = await yardstick.beside(() => timeNs(pool));
+      cycle.push(result / (BORROWERS * ROUNDS) / stepNs);
+    } while (cycle.length < effort.samples && performance.now() < end);
+    return { times: { cycle }, others: {} };
+  },
+};
+
+async function timeNs<L>(pool: Subject<L>): Promise<number> {
+  const start = processorNs();
+  await rush(pool);
+  return processorNs() - start;
+}
+
+function rush<L>(pool: Subject<L>): Promise<unknown> {
+  return Promise.all(Array.from({ length: BORROWERS }, () => borrow(pool)));
+}
+
+async function borrow<L>(pool: Subject<L>): Promise<void> {
+  for (let round = 0; round < ROUNDS; round++) {
+    const lease = await pool.acquire();
+    await undefined;
+    pool.release(lease);
+  }
+}

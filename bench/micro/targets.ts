@@ -1,0 +1,89 @@
+/**
+ * What this module promises of itself, in numbers.
+ *
+ * @module
+ */
+
+import { format, formatRatio } from "../statistics.ts";
+import type { Results } from "./results.ts";
+
+/** The row that is held to the targets. */
+const SUBJECT = "steady";
+
+interface Target {
+  readonly text: string;
+  readonly limit: number;
+  readonly measure: (results: Results) => number;
+  readonly show: (value: number) => string;
+}
+
+function ratio(
+  text: string,
+  limit: number,
+  base: string,
+  scenario: string,
+  metric: string,
+): Target {
+  return {
+    text: `${text} ≤ ${limit}× ${base}`,
+    limit,
+    measure: (results) => results.ratio(SUBJECT, base, { scenario, metric }),
+    show: formatRatio,
+  };
+}
+
+function flat(text: string, scenario: string): Target {
+  return {
+    text: `${text} ≤ 1.5× beside 10`,
+    limit: 1.5,
+    measure: (results) => growth(results, SUBJECT, scenario, "10", "10000"),
+    show: formatRatio,
+  };
+}
+
+function growth(
+  results: Results,
+  kind: string,
+  scenario: string,
+  few: string,
+  many: string,
+): number {
+  return results.median(kind, { scenario, metric: many }) /
+    results.median(kind, { scenario, metric: few });
+}
+
+const targets: readonly Target[] = [
+  ratio("uncontended acquire and release", 2.2, "ideal", "uncontended", "cycle"),
+  ratio("contended acquire and release", 1.3, "ideal-full", "contended", "cycle"),
+  ratio("100,000 waiters drained", 1.5, "ideal-full", "drain", "total 100000"),
+  {
+    // Garbage collection makes a large queue dearer per waiter for anybody, so the bound's growth is the measure.
+    text: "cost per drained waiter, 100,000 / 10,000 ≤ 1.5× ideal-full's growth",
+    limit: 1.5,
+    measure: (results) =>
+      growth(results, SUBJECT, "drain", "total 10000", "total 100000") /
+      growth(results, "ideal-full", "drain", "total 10000", "total 100000"),
+    show: formatRatio,
+  },
+  ratio("100,000 waiters timed out", 1.3, "ideal-full", "timeouts", "cpu"),
+  ratio("100,000 waiters aborted", 1.3, "ideal-full", "aborts", "total"),
+  {
+    text: "heap per waiter ≤ 450 B",
+    limit: 450,
+    measure: (results) => results.median(SUBJECT, { scenario: "heap", metric: "bytes" }),
+    show: (value) => `${format(value)} B`,
+  },
+  flat("acquire and release beside 10,000 idle", "idle"),
+  flat("acquire and release beside 10,000 in use", "used"),
+];
+
+/**
+ * @param results All measurements.
+ * @returns Rows of the table "target | measured | holds", for the targets that were measured.
+ */
+export function judge(results: Results): string[][] {
+  return targets.flatMap(({ text, limit, measure, show }) => {
+    const value = measure(results);
+    return Number.isNaN(value) ? [] : [[text, show(value), value <= limit ? "yes" : "NO"]];
+  });
+}
