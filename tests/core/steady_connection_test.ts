@@ -223,21 +223,48 @@ Deno.test("SteadyConnection.close() destroys when the driver's close fails", asy
 });
 
 Deno.test("SteadyConnection.close() ends an opening: its callers are rejected, nothing is left", async () => {
-  for (const moment of ["before the answer", "after the answer"]) {
-    const { clock, driver, steady } = bench();
+  const { clock, driver, steady } = bench();
+  driver.hold("connect");
+  const opening = watch(steady.open());
+  await steady.close();
+  await clock.settle();
+  assertEquals(
+    messageOf(opening.error, LeaseReleasedError),
+    "Cannot open the connection as it was closed",
+  );
+  assertEquals([driver.open, steady.connection, clock.pending], [0, undefined, 0]);
+});
+
+/** Whatever turn a connection arrives in, between the driver's answer and the caller's. */
+const TURNS = Array.from({ length: 12 }, (_, turns) => turns);
+
+for (const turns of TURNS) {
+  Deno.test(`SteadyConnection.close() ${turns} turns after a connection arrived resolves when it is gone`, async () => {
+    const { clock, driver, steady, losses } = bench();
     driver.hold("connect");
     const opening = watch(steady.open());
-    if (moment === "after the answer") must(driver.held()[0]).answer();
+    must(driver.held()[0]).answer();
+    await clock.settle(turns);
     await steady.close();
-    assertEquals(driver.open, 0, "resolved when the connection is gone");
+    assertEquals([driver.open, steady.connection, clock.pending], [0, undefined, 0]);
     await clock.settle();
-    assertEquals(
-      messageOf(opening.error, LeaseReleasedError),
-      "Cannot open the connection as it was closed",
-    );
-    assertEquals([driver.open, steady.connection, clock.pending], [0, undefined, 0], moment);
-  }
-});
+    assert(opening.state !== "pending");
+    assertEquals([driver.open, steady.connection, losses], [0, undefined, []]);
+  });
+
+  Deno.test(`SteadyConnection.destroy() ${turns} turns after a connection arrived leaves nothing`, async () => {
+    const { clock, driver, steady, losses } = bench();
+    driver.hold("connect");
+    const opening = watch(steady.open());
+    must(driver.held()[0]).answer();
+    await clock.settle(turns);
+    steady.destroy();
+    await clock.settle();
+    assert(opening.state !== "pending");
+    assertEquals([driver.open, steady.connection, losses], [0, undefined, []]);
+    assertEquals(clock.pending, 0);
+  });
+}
 
 Deno.test("SteadyConnection.close() during which the connection is lost resolves", async () => {
   const { clock, driver, steady, losses } = bench();

@@ -13,17 +13,20 @@ interface Bench {
   readonly push: (timeoutMs: number) => Waiter<string>;
 }
 
+/** Takes out the expired as a pool does: some, then the others a turn later. */
 function bench(onExpired: (waiter: Waiter<string>) => void = () => {}): Bench {
   const clock = new VirtualClock({ turns: 20 });
   const expired: Waiter<string>[] = [];
-  const queue: WaiterQueue<string> = new WaiterQueue<string>(clock, () => {
-    for (;;) {
+  const expire = (): void => {
+    for (let count = 0; count < 100; count++) {
       const waiter = queue.takeExpired(clock.now());
       if (waiter === undefined) return;
       expired.push(waiter);
       onExpired(waiter);
     }
-  });
+    queueMicrotask(expire);
+  };
+  const queue = new WaiterQueue<string>(clock, expire);
   const push = (timeoutMs: number): Waiter<string> => {
     const waiter = new Waiter<string>(() => {}, () => {}, timeoutMs, clock.now() + timeoutMs);
     queue.push(waiter);
@@ -96,7 +99,7 @@ Deno.test("WaiterQueue sets one timer for all deadlines", async () => {
   assertEquals([expired.length, clock.pending], [2_000, 0]);
 });
 
-Deno.test("WaiterQueue tells of each waiter at its own deadline, after it left", async () => {
+Deno.test("WaiterQueue.takeExpired() takes each waiter out at its own deadline", async () => {
   const seen: [number, number, boolean][] = [];
   const { clock, queue, push } = bench((waiter) => {
     seen.push([waiter.timeoutMs, clock.now(), queue.has(waiter)]);
@@ -154,7 +157,7 @@ Deno.test("WaiterQueue.shift() and remove() leave no listener on a signal", asyn
   assertEquals(counted.listeners, 0);
 });
 
-Deno.test("WaiterQueue takes new waiters while it tells of expired ones", async () => {
+Deno.test("WaiterQueue.takeExpired() takes new waiters into account", async () => {
   let again = 3;
   const { clock, queue, push, expired } = bench(() => {
     if (again-- > 0) push(5);
@@ -169,7 +172,7 @@ Deno.test("WaiterQueue takes new waiters while it tells of expired ones", async 
   assertEquals([expired.length, queue.size, clock.pending], [5, 0, 0]);
 });
 
-Deno.test("WaiterQueue tells of hundreds at once, who queue again in between, with one timer", async () => {
+Deno.test("WaiterQueue keeps to one timer when somebody queues while hundreds expire", async () => {
   let again = 1;
   const { clock, queue, push, expired } = bench(() => {
     if (again-- > 0) queueMicrotask(() => push(1_000));
@@ -184,7 +187,7 @@ Deno.test("WaiterQueue tells of hundreds at once, who queue again in between, wi
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("WaiterQueue lets others leave while it tells of expired ones", async () => {
+Deno.test("WaiterQueue.takeExpired() takes into account who left meanwhile", async () => {
   const { clock, queue, push, expired } = bench(() => shiftAll(queue));
   for (const timeoutMs of [10, 10, 5, 20]) push(timeoutMs);
   await clock.advance(30);

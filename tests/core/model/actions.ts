@@ -33,6 +33,9 @@ interface Action {
   act(world: World, digits: Digits): readonly unknown[] | Promise<readonly unknown[]>;
 }
 
+/** What most borrowers do. */
+const KEEP = ["keep", "keep", "keep", "keep", "keep"] as const;
+
 const ACTIONS: readonly Action[] = [
   { name: "nothing", weight: 1, act: () => [] },
   {
@@ -41,16 +44,7 @@ const ACTIONS: readonly Action[] = [
     act(world, digits) {
       const timeoutMs = digits.of(undefined, undefined, undefined, 30, 90, 350, 0, Infinity);
       const signal = digits.of(false, true);
-      const keep: Reaction = "keep";
-      const reaction = digits.of<Reaction>(
-        keep,
-        keep,
-        keep,
-        keep,
-        "release",
-        "destroy",
-        "ask again",
-      );
+      const reaction = digits.of<Reaction>(...KEEP, "release", "destroy", "ask again", "send home");
       world.ask(timeoutMs === undefined ? {} : { timeoutMs }, signal, reaction);
       return [timeoutMs, signal, reaction];
     },

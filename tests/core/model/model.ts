@@ -5,9 +5,13 @@
  * @module
  */
 
-import { ConnectError, PoolClosedError } from "../../../src/core/errors.ts";
-import { AcquireTimeoutError, TooManyWaitersError } from "../../../src/core/errors.ts";
-import { TooManyConnectionsError } from "../../../src/core/errors.ts";
+import {
+  AcquireTimeoutError,
+  ConnectError,
+  PoolClosedError,
+  TooManyConnectionsError,
+  TooManyWaitersError,
+} from "../../../src/core/errors.ts";
 import type { Lease } from "../../../src/core/lease.ts";
 import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 
@@ -38,6 +42,7 @@ export class Model {
   /** When a server refused for good, and which asks came before. */
   rejectedAt = -Infinity;
   rejectedBefore = 0;
+  #asked = 0;
   readonly #driver: FakeDriver;
   readonly #clock: VirtualClock;
   /** Whether it is told in the very turn; by a promise it hears later, and the world may have changed. */
@@ -47,6 +52,19 @@ export class Model {
     this.#driver = driver;
     this.#clock = clock;
     this.#prompt = prompt;
+  }
+
+  /** Somebody asks. */
+  ask(timeoutMs: number): Ask {
+    const calledAt = this.#clock.now();
+    return {
+      number: this.#asked++,
+      calledAt,
+      deadline: timeoutMs === 0 ? Infinity : calledAt + timeoutMs,
+      never: timeoutMs === 0,
+      abort: new AbortController(),
+      settled: false,
+    };
   }
 
   /** The pool lent a connection. */
@@ -75,6 +93,12 @@ export class Model {
     this.#settle(ask, "was refused");
     this.waiting.splice(this.waiting.indexOf(ask), 1);
     this.#demand(this.#isJust(ask, error), `ask ${ask.number} was refused without cause: ${error}`);
+  }
+
+  /** A server refused for good: all who wait are told. */
+  onRejected(): void {
+    this.rejectedAt = this.#clock.now();
+    this.rejectedBefore = this.#asked;
   }
 
   /** Somebody has it no more. */

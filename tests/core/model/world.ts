@@ -6,13 +6,14 @@
 
 import type { AcquireOptions } from "../../../src/core/options.ts";
 import { Pool } from "../../../src/core/pool.ts";
-import type { PoolStats } from "../../../src/core/stats.ts";
 import {
   type FakeConnection,
   FakeDriver,
   FakeError,
   VirtualClock,
 } from "../../../src/testing/mod.ts";
+import { Connects } from "./connects.ts";
+import { demand } from "./demand.ts";
 import { type Ask, Model } from "./model.ts";
 
 /** What a run starts from. */
@@ -29,7 +30,7 @@ export interface WorldOptions {
 }
 
 /** What a borrower does in the very callback that serves it. */
-export type Reaction = "keep" | "release" | "destroy" | "ask again";
+export type Reaction = "keep" | "release" | "destroy" | "ask again" | "send home";
 
 /** Turns that are enough for whatever one event sets off. */
 const ALL_TURNS = 32;
@@ -41,22 +42,12 @@ export class World {
   readonly pool: Pool<FakeConnection>;
   readonly model: Model;
   readonly #options: WorldOptions;
+  readonly #connects: Connects;
   readonly #asks: Ask[] = [];
   readonly #cancels = new Map<Ask, () => void>();
   readonly #closes: { done: boolean }[] = [];
-  /** Connects under way that are not condemned. */
-  readonly #attempts = new Set<Promise<FakeConnection>>();
   /** Connections that everybody has heard of. */
   #settled = 0;
-  /** Connects that failed since one succeeded, and when the last one did. */
-  #failures = 0;
-  #failedAt = -Infinity;
-  /** Whether a connect succeeded or failed of which the pool has perhaps not heard yet. */
-  #news = false;
-  /** Whether it may be that the pool never heard of one, and sees an outage where there is none, or the reverse. */
-  #unsure = false;
-  /** Whether the pool has heard of the outage too. */
-  #outageKnown = false;
 
   constructor(options: WorldOptions) {
     const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects } = options;
@@ -64,7 +55,7 @@ export class World {
     this.clock = new VirtualClock({ random: () => chance, turns: ALL_TURNS });
     this.driver = new FakeDriver({ clock: this.clock });
     this.model = new Model(this.driver, this.clock, !options.promises);
-    this.#watchConnects();
+    this.#connects = new Connects(this.driver, this.clock, this.model);
     if (heldConnects) this.driver.hold("connect");
     this.pool = new Pool(this.driver, {
       clock: this.clock,
@@ -78,17 +69,9 @@ export class World {
   // What users do
 
   ask(options: AcquireOptions, withSignal: boolean, reaction: Reaction): void {
-    const { model, clock, pool } = this;
+    const { model, pool } = this;
     const timeoutMs = options.timeoutMs ?? this.#options.acquireTimeoutMs;
-    const abort = new AbortController();
-    const ask: Ask = {
-      number: this.#asks.length,
-      deadline: timeoutMs === 0 ? Infinity : clock.now() + timeoutMs,
-      never: timeoutMs === 0,
-      abort,
-      calledAt: clock.now(),
-      settled: false,
-    };
+    const ask = model.ask(timeoutMs);
     this.#asks.push(ask);
     model.waiting.push(ask);
     model.asking++;
@@ -97,12 +80,14 @@ export class World {
       if (reaction === "release" || reaction === "ask again") this.#giveBack(ask, "release");
       if (reaction === "destroy") this.#giveBack(ask, "destroy");
       if (reaction === "ask again") this.ask(options, withSignal, "keep");
+      if (reaction === "send home") this.#sendHome();
     };
     const refused = (error: unknown): void => {
       model.onRefused(ask, error);
       if (reaction === "ask again") this.ask(options, withSignal, "keep");
+      if (reaction === "send home") this.#sendHome();
     };
-    const all = withSignal ? { ...options, signal: abort.signal } : options;
+    const all = withSignal ? { ...options, signal: ask.abort.signal } : options;
     const bare = !withSignal && options.timeoutMs === undefined;
     if (this.#options.promises) pool.acquire(bare ? undefined : all).then(lent, refused);
     else this.#cancels.set(ask, pool.lend(lent, refused, bare ? undefined : all));
@@ -113,14 +98,8 @@ export class World {
     if (this.model.closed) return;
     const lease = this.pool.tryAcquire();
     if (lease === undefined) return;
-    const ask: Ask = {
-      number: this.#asks.length,
-      deadline: Infinity,
-      never: true,
-      abort: new AbortController(),
-      calledAt: this.clock.now(),
-      settled: true,
-    };
+    const ask = this.model.ask(0);
+    ask.settled = true;
     this.#asks.push(ask);
     if (this.model.waiting.length > 0 && !this.#options.promises) {
       this.model.violations.push("tryAcquire jumped the queue");
@@ -160,15 +139,13 @@ export class World {
 
   evict(): void {
     for (const connection of this.driver.connections) this.model.condemned.add(connection);
-    this.#attempts.clear();
-    // What the pool has not heard yet it never will.
-    if (this.#news) this.#doubt();
+    this.#connects.onGivenUp();
     this.pool.evict();
   }
 
   close(timeoutMs: number): void {
     this.model.closed = true;
-    this.#attempts.clear();
+    this.#connects.onGivenUp();
     const close = { done: false };
     this.#closes.push(close);
     void this.pool.close({ timeoutMs }).then(() => close.done = true);
@@ -179,11 +156,7 @@ export class World {
   break(choice: number): void {
     const connection = pick(this.driver.connections, choice);
     if (connection === undefined) return;
-    if (connection.id > this.#settled) {
-      // Perhaps on its way still: for the pool that is a connect that failed.
-      this.#failed();
-      this.#doubt();
-    }
+    if (connection.id > this.#settled) this.#connects.onBroken();
     this.driver.break(connection);
   }
 
@@ -213,8 +186,7 @@ export class World {
     if (quiet) {
       await this.#hearAll();
       this.#settled = this.driver.counts.open;
-      this.#news = false;
-      this.#outageKnown = this.#failures > 0 && !this.#unsure;
+      this.#connects.onQuiet();
     }
     this.#check(quiet);
   }
@@ -270,52 +242,13 @@ export class World {
       `${model.waiting.length} wait, the books say ${waiters}`,
     );
     demand(used === model.lent.size, `${model.lent.size} are lent, the books say ${used}`);
-    this.#checkConnects(stats);
+    this.#connects.check(stats, this.#options.acquireTimeoutMs);
     demand(!model.closed || idle === 0, `a closed pool keeps ${idle} idle connections`);
     const rejected = model.waiting.find(({ number }) => number < model.rejectedBefore);
     demand(rejected === undefined, `ask ${rejected?.number} waits though the server refused`);
     const busy = waiters + connecting + resetting + closing > 0 || stats.state === "draining" ||
       driver.connections.some((connection) => driver.status(connection) === "busy");
     demand(busy || clock.referenced === 0, "an idle pool holds the process");
-  }
-
-  /** Nobody waits while there is room, except for an attempt in an outage. */
-  #checkConnects({ total, max, waiters }: PoolStats): void {
-    const attempts = this.#attempts.size;
-    const outage = this.#failures > 0 || this.#unsure;
-    if (total === max || attempts >= waiters || (outage && attempts > 0)) return;
-    const { acquireTimeoutMs } = this.#options;
-    const cap = acquireTimeoutMs === 0 ? Infinity : acquireTimeoutMs / 4;
-    const next = this.#unsure ? Infinity : 100 * 2 ** (this.#failures - 1);
-    const longest = Math.min(10_000, cap, next);
-    demand(
-      outage && this.clock.now() < this.#failedAt + longest,
-      `${waiters} wait, ${total} of ${max} are there, ${attempts} are coming, ${this.#failures} failed`,
-    );
-  }
-
-  #doubt(): void {
-    this.#unsure = true;
-    this.#outageKnown = false;
-    this.model.rejectedBefore = 0;
-  }
-
-  #failed(): void {
-    this.#news = true;
-    this.#failures++;
-    this.#failedAt = this.clock.now();
-  }
-
-  #rejected(): void {
-    this.#news = true;
-    this.model.rejectedAt = this.clock.now();
-    this.model.rejectedBefore = this.#asks.length;
-  }
-
-  #succeeded(): void {
-    this.#news = true;
-    this.#failures = 0;
-    this.#unsure = false;
   }
 
   /** Those who have a lease, alive or not. */
@@ -328,34 +261,13 @@ export class World {
     ask.lease?.[how]();
   }
 
-  #watchConnects(): void {
-    const { driver, model } = this;
-    const connect = driver.connect.bind(driver);
-    driver.connect = (options) => {
-      if (this.#outageKnown && this.#failures > 0 && this.#attempts.size > 0) {
-        model.violations.push("more than one attempt in an outage");
-      }
-      const connecting = connect(options);
-      this.#attempts.add(connecting);
-      connecting.then((connection) => {
-        if (!this.#attempts.delete(connecting)) return;
-        if (connection.gone) this.#failed();
-        else this.#succeeded();
-      }, (error) => {
-        // Not those that the pool gave up itself.
-        if (!this.#attempts.delete(connecting)) return;
-        if (driver.classify(error) === "rejected") this.#rejected();
-        else this.#failed();
-      });
-      return connecting;
-    };
+  /** Ends the wait of two others. */
+  #sendHome(): void {
+    this.cancel(0);
+    this.abort(0);
   }
 }
 
 function pick<T>(list: readonly T[], choice: number): T | undefined {
   return list[choice % Math.max(1, list.length)];
-}
-
-function demand(condition: boolean, otherwise: string): void {
-  if (!condition) throw new Error(otherwise);
 }

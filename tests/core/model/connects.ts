@@ -1,0 +1,112 @@
+/**
+ * What the model knows of connects: which are under way, whether the server can be had, and when the next is due.
+ *
+ * @module
+ */
+
+import type { PoolStats } from "../../../src/core/stats.ts";
+import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
+import { demand } from "./demand.ts";
+import type { Model } from "./model.ts";
+
+/** Watches a driver's connects, a little earlier than the pool that asked for them. */
+export class Connects {
+  readonly #clock: VirtualClock;
+  readonly #model: Model;
+  /** Connects under way that are not condemned. */
+  readonly #attempts = new Set<Promise<FakeConnection>>();
+  /** Connects that failed since one succeeded, and when the last one did. */
+  #failures = 0;
+  #failedAt = -Infinity;
+  /** Whether a connect succeeded or failed of which the pool has perhaps not heard yet. */
+  #news = false;
+  /** Whether it may be that the pool never heard of one, and sees an outage where there is none, or the reverse. */
+  #unsure = false;
+  /** Whether there is an outage and the pool knows. */
+  #known = false;
+
+  constructor(driver: FakeDriver, clock: VirtualClock, model: Model) {
+    this.#clock = clock;
+    this.#model = model;
+    const connect = driver.connect.bind(driver);
+    driver.connect = (options) => {
+      if (this.#known && this.#failures > 0 && this.#attempts.size > 0) {
+        model.violations.push("more than one attempt in an outage");
+      }
+      const connecting = connect(options);
+      this.#attempts.add(connecting);
+      connecting.then((connection) => {
+        // Not those that the pool gave up itself.
+        if (!this.#attempts.delete(connecting)) return;
+        if (connection.gone) this.#failed();
+        else this.#succeeded();
+      }, (error) => {
+        if (!this.#attempts.delete(connecting)) return;
+        if (driver.classify(error) === "rejected") this.#rejected();
+        else this.#failed();
+      });
+      return connecting;
+    };
+  }
+
+  /** The pool gives up all that are under way: what it has not heard yet it never will. */
+  onGivenUp(): void {
+    this.#attempts.clear();
+    if (this.#news) this.#doubt();
+  }
+
+  /** A connection breaks of which the pool has perhaps not heard: for the pool that is a connect that failed. */
+  onBroken(): void {
+    this.#failed();
+    this.#doubt();
+  }
+
+  /** Everything has settled. */
+  onQuiet(): void {
+    this.#news = false;
+    this.#known = this.#failures > 0 && !this.#unsure;
+  }
+
+  /**
+   * Nobody waits while there is room, but for a connect or, in an outage, for the next attempt.
+   *
+   * @param stats The pool's counts.
+   * @param acquireTimeoutMs The pool's deadline of an acquire: no pause is longer than a quarter of it.
+   */
+  check({ total, max, waiters }: PoolStats, acquireTimeoutMs: number): void {
+    const attempts = this.#attempts.size;
+    const outage = this.#failures > 0 || this.#unsure;
+    if (total === max || attempts >= waiters || (outage && attempts > 0)) return;
+    const cap = acquireTimeoutMs === 0 ? Infinity : acquireTimeoutMs / 4;
+    const next = this.#unsure ? Infinity : 100 * 2 ** (this.#failures - 1);
+    const longest = Math.min(10_000, cap, next);
+    const coming = `${attempts} are coming, ${this.#failures} failed`;
+    demand(
+      outage && this.#clock.now() < this.#failedAt + longest,
+      `${waiters} wait, ${total} of ${max} are there, ${coming}`,
+    );
+  }
+
+  #doubt(): void {
+    this.#unsure = true;
+    this.#known = false;
+    this.#model.rejectedBefore = 0;
+  }
+
+  #failed(): void {
+    this.#news = true;
+    this.#failures++;
+    this.#failedAt = this.#clock.now();
+  }
+
+  #rejected(): void {
+    this.#news = true;
+    this.#model.onRejected();
+  }
+
+  #succeeded(): void {
+    this.#news = true;
+    this.#failures = 0;
+    this.#unsure = false;
+  }
+}
