@@ -113,7 +113,11 @@ export class Pool<C> implements AsyncDisposable {
       if (lease !== undefined) return Promise.resolve(lease);
     }
     const promise = new Promise<Lease<C>>(this.#executor);
-    this.#lend(this.#lent, this.#refused, options);
+    const lent = this.#lent;
+    const refused = this.#refused;
+    // Kept, they would keep the lease from being collected.
+    this.#lent = this.#refused = noop;
+    this.#lend(lent, refused, options);
     return promise;
   }
 
@@ -506,7 +510,9 @@ export class Pool<C> implements AsyncDisposable {
   // Closing
 
   #lost(slot: Slot<C>, cause: unknown): void {
-    if (slot.state === "connecting") return this.#connectFailed(slot, cause);
+    if (slot.state === "connecting") {
+      return this.#connectFailed(slot, cause ?? new Error("the connection was lost at once"));
+    }
     this.#bag.move(slot, "gone");
     this.#freed();
   }

@@ -35,7 +35,7 @@ export interface PoolStats {
  * Puts the counts in words, for messages.
  *
  * @param stats The counts.
- * @returns Such as `"10 of 10 connections: 10 used; 3 waiters"`.
+ * @returns Such as `"10 of 10 connections: 10 used; 3 waiting"`.
  */
 export function describeStats(stats: PoolStats): string {
   // By hand, as a hundred thousand deadlines may pass at once: a loop over the names cost half of what each error does.

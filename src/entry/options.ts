@@ -56,7 +56,9 @@ export function splitOptions<T extends PostgresTypes>(
   const withUrl = typeof urlOrOptions === "string";
   if (urlOrOptions instanceof URL) {
     // It would be taken for options, of which it has none; nor may it be shown.
-    throw new TypeError("Cannot create pool as url must be a string: received a URL, pass its href");
+    throw new TypeError(
+      "Cannot create pool as url must be a string: received a URL, pass its href",
+    );
   }
   if (!withUrl && (typeof urlOrOptions !== "object" || urlOrOptions === null)) {
     if (urlOrOptions !== undefined) {

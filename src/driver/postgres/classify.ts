@@ -44,8 +44,8 @@ export function classify(error: unknown): ErrorClass {
   if (isPostgresError(error) || isLastWord(error)) {
     if (REJECTED.has(error.code)) return isFatal(error) ? "rejected" : "statement";
     if (UNAVAILABLE.has(error.code) && isFatal(error)) return "unavailable";
-    if (error.code.startsWith("08")) return "lost";
-    return isFatal(error) ? "unavailable" : "statement";
+    if (!isFatal(error)) return "statement"; // 08xxx, too: of a foreign server, or of one message.
+    return error.code.startsWith("08") ? "lost" : "unavailable";
   }
   // Wrong types, and missing permissions (Deno's NotCapable): the next attempt would fail alike.
   if (error instanceof TypeError || error instanceof RangeError) return "rejected";

@@ -359,6 +359,7 @@ export class PostgresConnection {
    * @returns Resolved when the server has taken notice, or when nothing executes.
    */
   async cancelCurrent(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
     if (this.#current === undefined || this.#cancelling || this.#lost) return;
     const { runtime, endpoint } = this.#options;
     this.#cancelling = true;

@@ -270,9 +270,9 @@ function checkType(name: string, value: unknown, type: string): void {
   );
 }
 
-/** A value for a message; never to be used of a password. */
+/** A value for a message; of texts only short words, as a longer one could be a URL in the wrong place. */
 function shown(value: unknown): string {
-  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "string") return /^[\w.+-]{0,40}$/.test(value) ? `"${value}"` : "a string";
   if (value === null || typeof value === "number" || typeof value === "boolean") {
     return String(value);
   }
