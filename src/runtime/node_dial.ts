@@ -4,8 +4,10 @@
  * @module
  */
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket as NetSocket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
+import type { TlsOptions } from "../core/runtime.ts";
 import type { ConnectPlan } from "./connect_plan.ts";
 import { HIGH_WATER_BYTES } from "./write_queue.ts";
 
@@ -35,8 +37,10 @@ export function dial({ address, keepAliveMs }: ConnectPlan): NetSocket {
  * @param plan What to verify and to show.
  * @param plain An open stream.
  * @returns The secured stream; its `secureConnect` event tells when the handshake is done.
+ * @throws {Error} If a certificate or key cannot be read.
  */
 export function secure({ tls, serverName }: ConnectPlan, plain: NetSocket): TLSSocket {
+  if (tls !== undefined) checkIdentity(tls);
   const options: ConnectionOptions = {
     socket: plain,
     host: serverName,
@@ -52,4 +56,12 @@ export function secure({ tls, serverName }: ConnectPlan, plain: NetSocket): TLSS
   if (serverName !== undefined && isIP(serverName) === 0) options.servername = serverName;
   if (tls?.verify === "ca") options.checkServerIdentity = () => undefined;
   return connectTls(options);
+}
+
+/** Throws for a certificate that Deno 2.9 would leave out without a word; what the server says then leads nowhere. */
+function checkIdentity({ cert, key, passphrase }: TlsOptions): void {
+  if (cert === undefined || key === undefined) return;
+  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey({ key, passphrase }))) {
+    throw new Error("tls.key is not the key of tls.cert");
+  }
 }

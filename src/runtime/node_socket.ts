@@ -133,12 +133,18 @@ export class NodeSocket implements Socket {
 
   #handshake(plain: NetSocket): void {
     this.#plain = plain;
-    const tls = secure(this.#plan, plain);
-    this.#listen(tls);
-    tls.once("secureConnect", () => {
-      this.#secure = true;
-      this.#open();
-    });
+    try {
+      const tls = secure(this.#plan, plain);
+      this.#listen(tls);
+      tls.once("secureConnect", () => {
+        this.#secure = true;
+        this.#open();
+      });
+    } catch (error) {
+      // A certificate or key that cannot be read. There is no stream above the plain one, so its end is ours.
+      this.#listen(plain);
+      this.#end(error);
+    }
   }
 
   #open(): void {

@@ -117,7 +117,7 @@ export function byteCases(context: SocketCaseContext): SocketCase[] {
           assertEquals(socket.write(bytesOf("x")), false);
           const drained = recorder.until(() => recorder.events.length > drains);
           let received = 0;
-          stream.on("data", (chunk) => received += chunk.byteLength);
+          stream.on("data", (chunk: Uint8Array) => received += chunk.byteLength);
           await drained;
           while (received <= size) await turns(1);
           await turns();

@@ -6,10 +6,12 @@ import {
   assertRejects,
   assertStrictEquals,
 } from "@std/assert";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Socket, TlsOptions } from "../../src/core/runtime.ts";
 import { runtime } from "../../src/runtime/deno.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
-import type { Socket, TlsOptions } from "../../src/core/runtime.ts";
 import { bytesOf, record, turns } from "./recorder.ts";
 import { withServer } from "./test_server.ts";
 
@@ -33,6 +35,29 @@ async function withConnections(
     Object.assign(Deno, { connect });
   }
 }
+
+Deno.test("DenoSocket closes a connection that Deno.connect() has ready when the signal has fired", async () => {
+  const connect: (options: Deno.ConnectOptions) => Promise<Deno.TcpConn> = Deno.connect;
+  const controller = new AbortController();
+  // What Deno 2.9 does when the abort comes behind the connection, which otherwise happens in a few turns of a hundred.
+  const late = async ({ signal, ...options }: Deno.ConnectOptions): Promise<Deno.TcpConn> => {
+    const conn = await connect(options);
+    controller.abort();
+    signal?.throwIfAborted();
+    return conn;
+  };
+  Object.assign(Deno, { connect: late });
+  try {
+    await withServer(async (server) => {
+      const socket = runtime.connect(server.address, { signal: controller.signal });
+      await assertRejects(() => socket.opened, DOMException);
+      await socket.closed;
+      await (await server.accept()).closedOrEnded();
+    });
+  } finally {
+    Object.assign(Deno, { connect });
+  }
+});
 
 Deno.test("DenoSocket sends in one write what was written in one turn, or while a write was under way", async () => {
   const sizes: number[] = [];
@@ -227,6 +252,16 @@ Deno.test("The Deno runtime uses Deno.startTls() only where it keeps what is ask
       assertEquals(await uses({ verify: "full", ca: [ca.cert] }), false);
       assertEquals(await uses({ verify: "full", ...client }), false);
     });
+    // `Deno.startTls` takes no Unix sockets; a plain connection must not come of it.
+    const path = join(tmpdir(), `steady_${crypto.randomUUID()}.sock`);
+    await withServer(async (server) => {
+      server.acceptTls(certificates.server).catch(() => {});
+      const tls: TlsOptions = { verify: "ca" };
+      const socket = runtime.connect({ path }, { secureTransport: "on", tls });
+      await assertRejects(() => socket.opened, Error);
+      assertEquals(socket.secure, false);
+      await socket.closed;
+    }, path);
   } finally {
     Deno.startTls = startTls;
   }

@@ -31,7 +31,7 @@ export class Peer {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.closed = promise;
     stream.on("error", (error) => this.error = error);
-    stream.on("data", (chunk) => {
+    stream.on("data", (chunk: Uint8Array) => {
       this.received = Buffer.concat([this.received, chunk]);
       this.#awaited?.();
     });

@@ -10,7 +10,13 @@ import { createPrivateKey } from "node:crypto";
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createSecureContext, type TLSSocketOptions } from "node:tls";
+import {
+  connect,
+  createSecureContext,
+  getCACertificates,
+  setDefaultCACertificates,
+  type TLSSocketOptions,
+} from "node:tls";
 import type { Socket, TlsOptions } from "../../src/core/runtime.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { bytesOf, record, turns } from "./recorder.ts";
@@ -301,16 +307,33 @@ export function tlsCases({ runtime, certificates, trusts }: SocketCaseContext): 
     },
     {
       name: "verifies tls.serverName instead of the host name, where given",
-      fn: () =>
-        withServer(async (server) => {
-          const serving = server.acceptTls(wrongHost);
-          const tls: TlsOptions = { ...trusted, serverName: "elsewhere.test" };
-          const socket = runtime.connect(server.address, { secureTransport: "on", tls });
-          await socket.opened;
-          await converse(socket, (await serving).peer);
-          socket.destroy();
-          await socket.closed;
-        }),
+      fn: async () => {
+        const there = { hostname: "localhost" };
+        for (
+          const [serverName, shown, accept] of [
+            ["elsewhere.test", wrongHost, true],
+            ["localhost", wrongHost, false],
+            ["elsewhere.test", right, false],
+            ["127.0.0.1", right, true],
+            ["127.0.0.2", right, false],
+          ] as const
+        ) {
+          await withServer(async (server) => {
+            const serving = server.acceptTls(shown);
+            serving.catch(() => {});
+            const socket = runtime.connect({ ...there, port: server.port }, {
+              secureTransport: "on",
+              tls: { ...trusted, serverName },
+            });
+            if (accept) {
+              await socket.opened;
+              await converse(socket, (await serving).peer);
+              socket.destroy();
+            } else await assertRejects(() => socket.opened, Error, undefined, serverName);
+            await socket.closed;
+          });
+        }
+      },
     },
     {
       name: "changes to TLS from within the data handler",
@@ -448,16 +471,56 @@ export function tlsCases({ runtime, certificates, trusts }: SocketCaseContext): 
       },
     },
     {
-      name: "trusts none but the authorities it is given",
-      fn: () =>
-        withServer(async (server) => {
-          const serving = server.acceptTls(right);
-          serving.catch(() => {});
-          const tls: TlsOptions = { verify: "ca", ca: [strangeCa.cert] };
-          const socket = runtime.connect(server.address, { secureTransport: "on", tls });
-          await assertRejects(() => socket.opened, Error);
-          await socket.closed;
-        }),
+      name: "rejects `opened` when its certificate or key cannot be read",
+      fn: async () => {
+        const unreadable: Partial<TlsOptions>[] = [
+          { cert: "not a certificate", key: "not a key" },
+          { cert: client.cert, key: ca.key },
+        ];
+        for (const way of ["on", "starttls"] as const) {
+          for (const identity of unreadable) {
+            await withServer(async (server) => {
+              const serving = accepted(server, way);
+              serving.catch(() => {});
+              const socket = await secured(server, way, { ...trusted, ...identity });
+              const recorder = record(socket);
+              await assertRejects(() => socket.opened, Error);
+              await socket.closed;
+              assertEquals(recorder.events, ["close"]);
+            });
+          }
+        }
+      },
+    },
+    {
+      name: "trusts none but the authorities it is given, not even those it trusts by itself",
+      fn: async () => {
+        const usual = getCACertificates("default");
+        setDefaultCACertificates([ca.cert]);
+        try {
+          await withServer(async (server) => {
+            const { port } = server;
+            const bystander = server.acceptTls(right);
+            const client = connect({ host: "127.0.0.1", port, servername: "localhost" });
+            await new Promise<void>((resolve, reject) => {
+              client.once("secureConnect", resolve);
+              client.once("error", reject);
+            });
+            await bystander;
+            client.destroy();
+
+            server.acceptTls(right).catch(() => {});
+            const socket = runtime.connect({ hostname: "localhost", port }, {
+              secureTransport: "on",
+              tls: { verify: "full", ca: [strangeCa.cert] },
+            });
+            await assertRejects(() => socket.opened, Error);
+            await socket.closed;
+          });
+        } finally {
+          setDefaultCACertificates(usual);
+        }
+      },
     },
     {
       name: "does TLS over a Unix socket",

@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import type { SocketAddress } from "../../core/runtime.ts";
 import type { Endpoint } from "./dial.ts";
 import { createTemplate, type Template } from "./porsager.ts";

@@ -2,7 +2,7 @@
  * The postgres driver passes the conformance kit for driver authors, on real PostgreSQL.
  */
 
-import { type PostgresConnection, type PostgresDriver } from "../../../src/driver/postgres/mod.ts";
+import type { PostgresConnection, PostgresDriver } from "../../../src/driver/postgres/mod.ts";
 import { PostgresDriver as Driver } from "../../../src/driver/postgres/driver.ts";
 import { resolvePostgresOptions } from "../../../src/driver/postgres/options.ts";
 import { Statement } from "../../../src/driver/postgres/statement.ts";

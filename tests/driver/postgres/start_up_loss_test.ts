@@ -3,6 +3,7 @@
  */
 
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { setImmediate } from "node:timers";
 import { AcquireTimeoutError } from "../../../mod.ts";
 import { createPool, runtime } from "../../../src/entry/deno.ts";
 import { postgresDriver } from "../../../src/driver/postgres/mod.ts";

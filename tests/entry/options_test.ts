@@ -1,0 +1,93 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { createPool, type CreatePoolOptions } from "../../src/entry/deno.ts";
+import { splitOptions } from "../../src/entry/options.ts";
+
+const SECRET = "s3cret";
+const URL_TEXT = `postgres://app:${SECRET}@127.0.0.1:1/app`;
+
+Deno.test("createPool() opens nothing", async () => {
+  await using db = createPool(URL_TEXT);
+  assertEquals([db.stats().total, db.stats().max, db.stats().state], [0, 10, "open"]);
+});
+
+Deno.test("createPool() takes a URL, a URL and options, or options alone", async () => {
+  const pools = [
+    createPool(URL_TEXT),
+    createPool(URL_TEXT, { max: 3 }),
+    createPool({ host: "127.0.0.1", user: "app", max: 3 }),
+  ];
+  assertEquals(pools.map((db) => db.stats().max), [10, 3, 3]);
+  assertEquals(pools.map((db) => db.sql.options.host), Array(3).fill(["127.0.0.1"]));
+  for (const db of pools) await db.close();
+});
+
+Deno.test("splitOptions() gives each option to whom it belongs", () => {
+  const { url, pool, postgres } = splitOptions("postgres://app@h/d", {
+    max: 3,
+    maxWaiters: 4,
+    acquireTimeoutMs: 5,
+    connectTimeoutMs: 6,
+    prepare: false,
+    user: undefined,
+  });
+  assertEquals(url, "postgres://app@h/d");
+  assertEquals(pool, { max: 3, maxWaiters: 4, acquireTimeoutMs: 5, connectTimeoutMs: 6 });
+  assertEquals(postgres, { prepare: false });
+});
+
+Deno.test("splitOptions() takes porsager's seconds", () => {
+  const timeoutOf = (url: string, options?: CreatePoolOptions) =>
+    splitOptions(url, options).pool.connectTimeoutMs;
+  assertEquals(timeoutOf("postgres://h/d", { connect_timeout: 1.5 }), 1_500);
+  assertEquals(timeoutOf("postgres://h/d?connect_timeout=2"), 2_000);
+  assertEquals(timeoutOf("postgres://h/d?connect_timeout=2", { connect_timeout: 3 }), 3_000);
+  assertEquals(timeoutOf("postgres://h/d?connect_timeout=2", { connectTimeoutMs: 4 }), 4);
+});
+
+Deno.test("splitOptions() takes the pool's options out of the URL, and leaves the rest of it", () => {
+  const { url, pool } = splitOptions("postgres://h/d?application_name=a%20b&max=7&ssl=true", {});
+  assertEquals(pool, { max: 7 });
+  const { searchParams } = new URL(url ?? "");
+  assertEquals([...searchParams], [["application_name", "a b"], ["ssl", "true"]]);
+  assertEquals(splitOptions("postgres://h/d?max=7", { max: 8 }).pool, { max: 8 });
+  assertEquals(splitOptions("postgres://h/d?ssl=true", {}).url, "postgres://h/d?ssl=true");
+});
+
+Deno.test("createPool() refuses wrong options at once, naming rule and value, and shows no password", () => {
+  const wrong: [unknown[], typeof TypeError | typeof RangeError, string][] = [
+    [[URL_TEXT, { max: 0 }], RangeError, "max must be an integer >= 1: received 0"],
+    [[URL_TEXT, { max: "5" }], TypeError, 'received "5"'],
+    [[URL_TEXT, { maxWaiters: -1 }], RangeError, "received -1"],
+    [[URL_TEXT, { acquireTimeoutMs: NaN }], RangeError, "received NaN"],
+    [[URL_TEXT, { connectTimeoutMs: 0 }], RangeError, "received 0"],
+    [[URL_TEXT, { clock: {} }], TypeError, "clock must be a Clock"],
+    [[URL_TEXT, { connect_timeout: 0 }], RangeError, "connect_timeout, in seconds,"],
+    [[URL_TEXT, { connect_timeout: "5" }], TypeError, "connect_timeout, in seconds,"],
+    [[`${URL_TEXT}?connect_timeout=soon`], RangeError, "received NaN"],
+    [[`${URL_TEXT}?max=many`], RangeError, "received NaN"],
+    [
+      [URL_TEXT, { connect_timeout: 5, connectTimeoutMs: 5 }],
+      TypeError,
+      '"connectTimeoutMs" and "connect_timeout" are two names of one option',
+    ],
+    [[URL_TEXT, { idle_timeout: 5 }], TypeError, '"idle_timeout" is not available in this version'],
+    [[URL_TEXT, { max_lifetime: 5 }], TypeError, '"max_lifetime" is not available in this version'],
+    [[URL_TEXT, { socket: 5 }], TypeError, '"socket" is not available in this version'],
+    [[URL_TEXT, { acquireTimeout: 5 }], TypeError, 'there is no option "acquireTimeout"'],
+    [[URL_TEXT, []], TypeError, "options must be an object: received an array"],
+    [[URL_TEXT, "prepare"], TypeError, 'options must be an object: received "prepare"'],
+    [[new URL(URL_TEXT)], TypeError, "url must be a string"],
+    [[5], TypeError, "url must be a string: received 5"],
+    [[null], TypeError, "url must be a string: received null"],
+    [[`postgres://app:${SECRET}@a,b/app`], TypeError, "several hosts"],
+    [["nonsense"], TypeError, "url must be of the form"],
+    [[""], TypeError, "url must be of the form"],
+    [[URL_TEXT, { password: [SECRET] }], TypeError, "password must be a string or a function"],
+  ];
+  const create = createPool as unknown as (...args: unknown[]) => unknown;
+  for (const [args, type, text] of wrong) {
+    const error = assertThrows(() => create(...args), type, text);
+    assert(!error.message.includes(SECRET));
+    assert(error.message.startsWith("Cannot create pool as "), error.message);
+  }
+});

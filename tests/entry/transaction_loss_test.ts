@@ -1,0 +1,176 @@
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import {
+  CommitUnknownError,
+  ConnectionLostError,
+  LeaseReleasedError,
+} from "../../src/core/errors.ts";
+import { createPool } from "../../src/entry/deno.ts";
+import { Schema } from "../driver/postgres/schema.ts";
+import { statementOf, type WireMessage, WireProxy } from "../driver/postgres/wire_proxy.ts";
+
+function assertRolledBack(error: unknown): void {
+  assertInstanceOf(error, ConnectionLostError);
+  assertEquals(
+    [error.code, error.outcome, error.retryable],
+    ["CONNECTION_CLOSED", "rolled-back", true],
+  );
+  assertInstanceOf(error.cause, Error);
+}
+
+/** The server's answer to COMMIT. */
+function isCommitted({ from, type, body }: WireMessage): boolean {
+  return from === "server" && type === "C" && body.toString() === "COMMIT\0";
+}
+
+function isCommit(message: WireMessage): boolean {
+  return statementOf(message) === "commit";
+}
+
+/** A callback's statement after the loss: it rejects locally, whether its transaction has rejected meanwhile or not. */
+function assertNotSent(error: unknown): void {
+  if (!(error instanceof LeaseReleasedError)) assertRolledBack(error);
+}
+
+Deno.test("Pain 1: a backend killed between two statements leaves nothing of its transaction", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy), { max: 3 });
+  // Other connections stand by, to which the second statement could go astray.
+  const leases = await Promise.all([1, 2, 3].map(() => db.acquire()));
+  for (const lease of leases) lease.release();
+  assertEquals(db.stats().idle, 3);
+  const { promise: over, resolve } = Promise.withResolvers<unknown[]>();
+  const failing = db.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    const [row] = await sql<{ pid: number }[]>`select pg_backend_pid() as pid`;
+    await schema.terminate(row?.pid);
+    resolve([
+      await sql`insert into t values (2)`.catch((error) => error),
+      await sql.unsafe("insert into t values (3)").catch((error) => error),
+      await sql.savepoint((sql) => sql`insert into t values (4)`).catch((error) => error),
+    ]);
+    return "as if nothing had happened";
+  });
+  assertRolledBack(await assertRejects(() => failing));
+  for (const error of await over) assertNotSent(error);
+  assertEquals(proxy.statements.filter((text) => text.startsWith("insert")), [
+    "insert into t values (1)",
+  ]);
+  // The pool itself is well, and may write.
+  await db.sql`insert into t values (5)`;
+  assertEquals(await schema.column("t", "x"), [5]);
+});
+
+Deno.test("A statement in hand at the loss rejects as rolled back, and so does its transaction", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy), { max: 1 });
+  const { promise: over, resolve } = Promise.withResolvers<unknown[]>();
+  const failing = db.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    const sent = sql`select pg_sleep(60)`.catch((error) => error);
+    const queued = sql`insert into t values (2)`.catch((error) => error);
+    await proxy.statement("pg_sleep(60)");
+    proxy.cut();
+    resolve(Promise.all([sent, queued]));
+  });
+  assertRolledBack(await assertRejects(() => failing));
+  for (const error of await over) assertRolledBack(error);
+  assertEquals(proxy.statements.includes("insert into t values (2)"), false);
+  assertEquals(await schema.column("t", "x"), []);
+});
+
+Deno.test("PostgresPool.transaction() rejects at the loss, without waiting for its callback", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  const { promise: inside, resolve } = Promise.withResolvers<void>();
+  const failing = db.transaction(() => {
+    resolve();
+    return new Promise(() => {});
+  });
+  const rejected = assertRejects(() => failing, ConnectionLostError);
+  await inside;
+  await schema.terminate();
+  const error = await rejected;
+  assertRolledBack(error);
+  assertEquals(Reflect.get(error.cause as object, "code"), "57P01");
+  assertEquals(db.stats().total, 0);
+});
+
+Deno.test("A savepoint rejects at the loss, and its transaction with it", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  const { promise: over, resolve } = Promise.withResolvers<unknown>();
+  const failing = db.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    const inner = sql.savepoint(async (sql) => {
+      await sql`insert into t values (2)`;
+      proxy.cut();
+      await new Promise(() => {});
+    });
+    resolve(await assertRejects(() => inner));
+  });
+  assertRolledBack(await assertRejects(() => failing));
+  assertRolledBack(await over);
+  assertEquals(await schema.column("t", "x"), []);
+});
+
+Deno.test("A lost BEGIN rejects as not applied, without a call of the callback", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  proxy.judge = (message) => statementOf(message) === "begin" ? "cut" : "pass";
+  let called = false;
+  const failing = db.transaction(() => {
+    called = true;
+  });
+  const error = await assertRejects(() => failing, ConnectionLostError);
+  assertEquals([error.outcome, error.retryable, called], ["not-applied", true, false]);
+});
+
+Deno.test("A COMMIT whose answer is lost rejects as unknown: it was committed", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  proxy.judge = (message) => isCommitted(message) ? "cut" : "pass";
+  const failing = db.transaction((sql) => sql`insert into t values (1)`);
+  const error = await assertRejects(() => failing, CommitUnknownError);
+  assertEquals(
+    [error.code, error.outcome, error.retryable],
+    ["COMMIT_UNKNOWN", "unknown", false],
+  );
+  assertInstanceOf(error.cause, Error);
+  assert(!(error.cause instanceof ConnectionLostError));
+  assertEquals(await schema.column("t", "x"), [1]);
+});
+
+Deno.test("A COMMIT that is lost on its way rejects as unknown: it was rolled back", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  proxy.judge = (message) => isCommit(message) ? "cut" : "pass";
+  const failing = db.transaction((sql) => sql`insert into t values (1)`);
+  const error = await assertRejects(() => failing, CommitUnknownError);
+  assertEquals([error.outcome, error.retryable], ["unknown", false]);
+  assertEquals(await schema.column("t", "x"), []);
+});
+
+Deno.test("A backend killed while it commits rejects as unknown, with the server's reason", async () => {
+  await using schema = await Schema.create(`
+    create table t (x int);
+    create function wait() returns trigger language plpgsql
+      as 'begin perform pg_sleep(60); return null; end';
+    create constraint trigger waits after insert on t deferrable initially deferred
+      for each row execute function wait();
+  `);
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  const failing = db.transaction((sql) => sql`insert into t values (1)`);
+  const rejected = assertRejects(() => failing, CommitUnknownError);
+  await proxy.message(isCommit);
+  await schema.terminate();
+  const { cause } = await rejected;
+  assertEquals(Reflect.get(cause as object, "code"), "57P01");
+  assertEquals(await schema.column("t", "x"), []);
+});

@@ -1,0 +1,149 @@
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import {
+  AcquireTimeoutError,
+  ConnectionLostError,
+  StatementTimeoutError,
+  SteadyError,
+} from "../../src/core/errors.ts";
+import { createPool } from "../../src/entry/deno.ts";
+import { Schema } from "../driver/postgres/schema.ts";
+import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+
+const reason = new Error("the signal's own reason");
+
+Deno.test("PostgresPool.with({ signal }) rejects a statement before it takes a connection", async () => {
+  await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
+  const view = db.with({ signal: AbortSignal.abort(reason) });
+  assertStrictEquals(await assertRejects(async () => await view.sql`select 1`), reason);
+  assertStrictEquals(await assertRejects(() => view.transaction(() => {})), reason);
+  assertStrictEquals(await assertRejects(() => view.acquire()), reason);
+  assertEquals(db.stats().total, 0);
+});
+
+Deno.test("PostgresPool.with({ signal }) takes a waiting statement out of the queue", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  using lease = await db.acquire();
+  const abort = new AbortController();
+  const failing = db.with({ signal: abort.signal }).sql`select 1`.execute();
+  while (db.stats().waiters === 0) await Promise.resolve();
+  abort.abort(reason);
+  assertStrictEquals(await assertRejects(() => failing), reason);
+  assertEquals([db.stats().waiters, lease.lost], [0, false]);
+});
+
+Deno.test("PostgresPool.with({ signal }) closes the connection of a statement that was sent", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy), { max: 1 });
+  const abort = new AbortController();
+  const failing = db.with({ signal: abort.signal }).sql`select pg_sleep(60)`.execute();
+  await proxy.statement("pg_sleep(60)");
+  abort.abort(reason);
+  assertStrictEquals(await assertRejects(() => failing), reason);
+  const [row] = await db.sql`select 1 as one`;
+  assertEquals([row, proxy.connections], [{ one: 1 }, 2]);
+});
+
+Deno.test("PostgresPool.with({ timeoutMs }) ends a statement that was sent, and says that it may have been executed", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  await db.sql`select 1`;
+  const failing = db.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
+  const error = await assertRejects(() => failing, StatementTimeoutError);
+  assertEquals(
+    [error.code, error.outcome, error.retryable, error.timeoutMs],
+    ["STATEMENT_TIMEOUT", "unknown", false, 20],
+  );
+  assertEquals(db.stats().total, 0);
+});
+
+Deno.test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, too", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  using lease = await db.acquire();
+  const view = db.with({ timeoutMs: 20 });
+  for (
+    const use of [() => view.sql`select 1`, () => view.acquire(), () => view.transaction(() => {})]
+  ) {
+    const error = await assertRejects(async () => await use(), AcquireTimeoutError);
+    assertEquals([error.phase, error.timeoutMs, error.outcome], ["queue", 20, "not-applied"]);
+  }
+  assertEquals(lease.lost, false);
+});
+
+Deno.test("PostgresPool.with() gives its options to transactions and leases, where views of them may differ", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  // Short for a statement, and long enough for an acquire only if a connection is idle.
+  const strict = db.with({ timeoutMs: 20 });
+  await db.sql`select 1`;
+  await strict.transaction((sql) => sql.with({ timeoutMs: 60_000 })`select pg_sleep(0.03)`);
+  const failing = strict.transaction((sql) => sql`select pg_sleep(60)`);
+  const error = await assertRejects(() => failing, SteadyError);
+  assertEquals(error.outcome, "rolled-back");
+  assertInstanceOf(error.cause, StatementTimeoutError);
+  await db.sql`select 1`;
+  using lease = await strict.acquire();
+  await lease.with({ timeoutMs: 60_000 }).sql`select pg_sleep(0.03)`;
+  await assertRejects(async () => await lease.sql`select pg_sleep(60)`, StatementTimeoutError);
+  assertEquals(lease.lost, true);
+});
+
+Deno.test("PostgresLease.with() and TransactionSql.with() end their statements with the connection", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url);
+  using lease = await db.acquire();
+  const failing = lease.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
+  await assertRejects(() => failing, StatementTimeoutError);
+  const error = await assertRejects(async () => await lease.sql`select 1`, ConnectionLostError);
+  assertEquals(error.outcome, "not-applied");
+  const transaction = db.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    await sql.with({ timeoutMs: 20 })`select pg_sleep(60)`;
+  });
+  await assertRejects(() => transaction);
+  assertEquals(await schema.column("t", "x"), []);
+});
+
+Deno.test("PostgresPool.with() heeds the signals of all views that it is made from", async () => {
+  await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
+  const never = new AbortController().signal;
+  const view = db.with({ signal: AbortSignal.abort(reason) }).with({ timeoutMs: 5 }).with({
+    signal: never,
+  });
+  assertStrictEquals(await assertRejects(async () => await view.sql`select 1`), reason);
+});
+
+Deno.test("PostgresPool.with() shares the pool of what it is made from, and its options are its own", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  const view = db.with({ timeoutMs: 60_000 });
+  const [first] = await view.sql`select pg_backend_pid() as pid`;
+  const [second] = await db.sql`select pg_backend_pid() as pid`;
+  assertEquals(second, first);
+  assertEquals(view.stats(), db.stats());
+});
+
+Deno.test("PostgresPool.with() refuses wrong options at once", async () => {
+  await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
+  const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
+    [{ timeoutMs: "5" }, TypeError, "timeoutMs"],
+    [{ timeoutMs: 0 }, RangeError, "received 0"],
+    [{ timeoutMs: -1 }, RangeError, "received -1"],
+    [{ timeoutMs: NaN }, RangeError, "received NaN"],
+    [{ signal: {} }, TypeError, "signal"],
+    [{ timeout: 5 }, TypeError, '"timeout"'],
+    [undefined, TypeError, "options"],
+    ["signal", TypeError, '"signal"'],
+  ];
+  for (const [options, type, text] of wrong) {
+    assertThrows(() => db.with(options as object), type, text);
+  }
+});
