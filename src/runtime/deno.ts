@@ -23,6 +23,9 @@ function needsNode({ address, secureTransport, tls }: ConnectPlan): boolean {
 /**
  * Sockets and async context of Deno (2.9 or newer).
  *
+ * Deno's own sockets are as fast as those of `node:net` (figures in `bench/byte_path.ts`), and hand out what a server
+ * said last although a write has failed. They cannot set the idle time of keep-alive: the system's applies.
+ *
  * Needs the permission `--allow-net` for the server, and `--allow-read` and `--allow-write` for a Unix socket.
  *
  * @example

@@ -59,7 +59,7 @@ Deno.test("A server that is not there: who does not want to wait is told at once
 });
 
 Deno.test("A host name that does not exist rejects with that cause", async () => {
-  await using db = createPool("postgres://app@no-such-host.invalid/app", { acquireTimeoutMs: 300 });
+  await using db = createPool("postgres://app@no-such-host.invalid/app", { acquireTimeoutMs: 60 });
   const error = await assertRejects(() => db.acquire(), AcquireTimeoutError);
   assertEquals(error.phase, "connect");
 });

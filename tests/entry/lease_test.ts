@@ -206,3 +206,13 @@ Deno.test("PostgresPool.close() lets leases end their work, and refuses everythi
   assertEquals([db.stats().state, db.stats().total], ["closed", 0]);
   assertEquals(await schema.column("t", "x"), [2]);
 });
+
+Deno.test("PostgresPool.sql.end({ timeout }) destroys what is not over by then", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  const db = createPool(schema.through(proxy), { max: 1 });
+  const running = assertRejects(async () => await db.sql`select pg_sleep(60)`, ConnectionLostError);
+  await proxy.statement("pg_sleep(60)");
+  await db.sql.end({ timeout: 0 });
+  assertEquals([(await running).outcome, db.stats().total], ["unknown", 0]);
+});

@@ -113,14 +113,6 @@ parity("end before the first statement", async (sql) => {
   return Reflect.get(error, "code");
 });
 
-parity("end({ timeout: 0 })", async (sql) => {
-  await sql`select 1`;
-  const running = outcome(sql`select pg_sleep(60)`);
-  await Promise.resolve();
-  await sql.end({ timeout: 0 });
-  return (await running) instanceof Error;
-});
-
 const callbacks: { seen: string[] } = { seen: [] };
 
 function callbackOptions() {

@@ -229,3 +229,22 @@ Deno.test("PostgresPool.transaction() rejects when the pool is closed", async ()
   assert(!error.retryable);
   assertStringIncludes(error.message, "closed");
 });
+
+Deno.test("PostgresLease.transaction() refuses to begin inside of another, which it would commit", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  using lease = await db.acquire();
+  const thrown = new Error("no");
+  const failing = lease.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    const inner = lease.transaction((sql) => sql`insert into t values (2)`);
+    await assertRejects(() => inner, TypeError, "use its savepoint");
+    throw thrown;
+  });
+  assertStrictEquals(await assertRejects(() => failing), thrown);
+  assertEquals(await schema.column("t", "x"), []);
+  // Or inside of one that was begun by hand.
+  await lease.sql`begin`;
+  await assertRejects(() => lease.transaction(() => {}), TypeError, "use its savepoint");
+  assertEquals(lease.connection.status, "in transaction");
+});

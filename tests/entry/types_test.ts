@@ -96,7 +96,7 @@ Deno.test("fetch_types: false learns nothing, and leaves arrays as text", async 
 });
 
 Deno.test("refreshTypes() learns the types that were created since, for every connection", async () => {
-  await using schema = await Schema.create();
+  await using schema = await Schema.create("");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 3 });
   await onEach(db, 3, (sql) => sql`select 1`);
@@ -121,7 +121,7 @@ Deno.test("refreshTypes() leaves a lease alone, and its connection is not lent a
 });
 
 Deno.test("refreshTypes() counts what is being learnt for nothing: it may have been asked before", async () => {
-  await using schema = await Schema.create();
+  await using schema = await Schema.create("");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 2 });
   const { promise: held, resolve: letGo } = Promise.withResolvers<"pass">();

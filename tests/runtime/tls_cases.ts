@@ -10,13 +10,8 @@ import { createPrivateKey } from "node:crypto";
 import { rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  connect,
-  createSecureContext,
-  getCACertificates,
-  setDefaultCACertificates,
-  type TLSSocketOptions,
-} from "node:tls";
+import * as nodeTls from "node:tls";
+import { connect, createSecureContext, getCACertificates, type TLSSocketOptions } from "node:tls";
 import type { Socket, TlsOptions } from "../../src/core/runtime.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { bytesOf, record, turns } from "./recorder.ts";
@@ -24,6 +19,12 @@ import type { SocketCase, SocketCaseContext } from "./socket_case.ts";
 import { handshake, type Peer, type TestServer, withServer } from "./test_server.ts";
 
 const MIB = 1024 * 1024;
+
+/** `tls.setDefaultCACertificates`, which the types do not know yet. */
+const setDefaultAuthorities: (authorities: readonly string[]) => void = Reflect.get(
+  nodeTls,
+  "setDefaultCACertificates",
+);
 
 /** What of a server is verified, and what is right with its certificate. */
 const TRUST: readonly (readonly [
@@ -496,7 +497,7 @@ export function tlsCases({ runtime, certificates, trusts }: SocketCaseContext): 
       name: "trusts none but the authorities it is given, not even those it trusts by itself",
       fn: async () => {
         const usual = getCACertificates("default");
-        setDefaultCACertificates([ca.cert]);
+        setDefaultAuthorities([ca.cert]);
         try {
           await withServer(async (server) => {
             const { port } = server;
@@ -518,7 +519,7 @@ export function tlsCases({ runtime, certificates, trusts }: SocketCaseContext): 
             await socket.closed;
           });
         } finally {
-          setDefaultCACertificates(usual);
+          setDefaultAuthorities(usual);
         }
       },
     },

@@ -152,9 +152,11 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
     given.port = [port];
   }
   const template = createTemplate({
-    onnotice: () => {},
     ...given,
     connection: { ...fromUrl.parameters, ...options.connection },
+    // Without one porsager prints notices.
+    onnotice: quietly(options.onnotice) ?? (() => {}),
+    onparameter: quietly(options.onparameter),
     onclose: quietly(options.onclose),
   });
   const { options: parsed } = template;
@@ -383,14 +385,17 @@ function decode(text: string, part: string): string {
   }
 }
 
-/** A callback of the user's whose exception must not reach the driver, where it would go unhandled. */
-function quietly(
-  callback: ((id: number) => void) | undefined,
-): ((id: number) => void) | undefined {
+/**
+ * An observer of the user's whose exception must not reach the driver: there it would go unhandled, or be taken for an
+ * error of the statement in hand, whose answer would then be given to the next one.
+ */
+function quietly<Args extends unknown[]>(
+  callback: ((...args: Args) => unknown) | undefined,
+): ((...args: Args) => void) | undefined {
   if (callback === undefined) return undefined;
-  return (id) => {
+  return (...args) => {
     try {
-      callback(id);
+      callback(...args);
     } catch {
       // An observer that throws never hurts.
     }

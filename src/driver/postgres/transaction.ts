@@ -92,6 +92,10 @@ export async function runTransaction<R, T extends PostgresTypes>(
 }
 
 async function begin({ connection, begin, signal }: TransactionContext): Promise<void> {
+  if (connection.status === "in transaction" || connection.status === "failed") {
+    // The server would only warn, and the COMMIT of this one would commit the one around it.
+    throw new TypeError("Cannot begin a transaction inside of another: use its savepoint");
+  }
   try {
     await connection.run(begin, { signal });
   } catch (error) {

@@ -311,21 +311,23 @@ Deno.test("resolvePostgresOptions() refuses wrong options, naming rule and value
   }
 });
 
-Deno.test("resolvePostgresOptions() keeps an onclose that throws from hurting anybody", () => {
-  const ids: unknown[] = [];
-  const onclose = (id: number): void => {
-    ids.push(id);
+Deno.test("resolvePostgresOptions() keeps observers that throw from hurting anybody", () => {
+  const heard: unknown[] = [];
+  const observer = (...args: unknown[]): void => {
+    heard.push(args);
     throw new Error("no");
   };
-  const { template } = resolvePostgresOptions("postgres://app@h/d", { onclose });
-  template.options.onclose?.(7);
-  assertEquals(ids, [7]);
+  const observers = { onclose: observer, onnotice: observer, onparameter: observer };
+  const { template } = resolvePostgresOptions("postgres://app@h/d", observers);
+  for (const name of Object.keys(observers)) {
+    const callback: unknown = Reflect.get(template.options, name);
+    assert(typeof callback === "function");
+    callback(name, 7);
+  }
+  assertEquals(heard, [["onclose", 7], ["onnotice", 7], ["onparameter", 7]]);
 });
 
 Deno.test("resolvePostgresOptions() is silent about notices unless it is told otherwise", () => {
-  const of = (options: PostgresOptions) =>
-    Reflect.get(resolvePostgresOptions("postgres://app@h/d", options).template.options, "onnotice");
-  const onnotice = (): void => {};
-  assertEquals(of({ onnotice }), onnotice);
-  assertEquals(typeof of({}), "function");
+  const { template } = resolvePostgresOptions("postgres://app@h/d", {});
+  assertEquals(typeof Reflect.get(template.options, "onnotice"), "function");
 });

@@ -17,8 +17,11 @@ export class Schema implements AsyncDisposable {
   /** URL of the shared server; sessions start in this schema, under its name. */
   readonly url: string;
 
-  private constructor(name: string) {
+  readonly #made: boolean;
+
+  private constructor(name: string, made: boolean) {
     this.name = name;
+    this.#made = made;
     const url = new URL(sharedServer().url);
     url.searchParams.set("search_path", name);
     url.searchParams.set("application_name", name);
@@ -28,12 +31,16 @@ export class Schema implements AsyncDisposable {
   /**
    * Makes one.
    *
-   * @param setUp Statements that are run in it, separated by semicolons.
-   * @returns The schema; disposing drops it with all that is in it.
+   * @param setUp Statements that are run in it, separated by semicolons. Without any it is but a name, and costs nothing:
+   * only temporary things can be made in it.
+   * @returns The schema; disposing ends its sessions, and drops it with all that is in it.
    */
-  static async create(setUp = ""): Promise<Schema> {
-    const schema = new Schema(`steady_${crypto.randomUUID().replaceAll("-", "")}`);
-    await schema.query(`create schema ${schema.name}; set search_path to ${schema.name}; ${setUp}`);
+  static async create(setUp?: string): Promise<Schema> {
+    const name = `steady_${crypto.randomUUID().replaceAll("-", "")}`;
+    const schema = new Schema(name, setUp !== undefined);
+    if (setUp !== undefined) {
+      await schema.query(`create schema ${name}; set search_path to ${name}; ${setUp}`);
+    }
     return schema;
   }
 
@@ -88,6 +95,6 @@ export class Schema implements AsyncDisposable {
 
   /** Ends its sessions and drops it. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.query(`${this.#termination("")}; drop schema ${this.name} cascade`);
+    if (this.#made) await this.query(`${this.#termination("")}; drop schema ${this.name} cascade`);
   }
 }
