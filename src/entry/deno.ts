@@ -50,6 +50,7 @@ export type { StatementOptions } from "../driver/postgres/statement_limits.ts";
 export type { SslOptions } from "../driver/postgres/tls.ts";
 export type {
   TransactionOptions,
+  TransactionResult,
   TransactionSql,
   TransactionViews,
 } from "../driver/postgres/transaction.ts";

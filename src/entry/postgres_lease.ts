@@ -16,6 +16,7 @@ import type { StatementLimits, StatementOptions } from "../driver/postgres/state
 import {
   runTransaction,
   type TransactionOptions,
+  type TransactionResult,
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkTransactionOptions } from "./options.ts";
@@ -89,7 +90,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   async transaction<R>(
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     options: TransactionOptions = {},
-  ): Promise<Awaited<R>> {
+  ): Promise<TransactionResult<R>> {
     checkTransactionOptions(options);
     return await this.#run(commandText({ verb: "begin", ...options }), fn, options.signal);
   }
@@ -98,7 +99,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     signal: AbortSignal | undefined,
-  ): Promise<Awaited<R>> {
+  ): Promise<TransactionResult<R>> {
     const { template, limit } = this.#context;
     return await runTransaction<R, T>({
       connection: this.#lease.connection,

@@ -17,6 +17,7 @@ import type { StatementLimits, StatementOptions } from "../driver/postgres/state
 import {
   runTransaction,
   type TransactionOptions,
+  type TransactionResult,
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
@@ -148,7 +149,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   async transaction<R>(
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     options: TransactionOptions = {},
-  ): Promise<Awaited<R>> {
+  ): Promise<TransactionResult<R>> {
     checkTransactionOptions(options);
     return await this.#runTransaction(
       commandText({ verb: "begin", ...options }),
@@ -161,7 +162,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     own: AbortSignal | undefined,
-  ): Promise<Awaited<R>> {
+  ): Promise<TransactionResult<R>> {
     const { pool, lease: { template, limit } } = this.#shared;
     const signal = anySignal(own, this.#limits?.signal);
     const lease = await pool.acquire(this.#acquireOptions({ signal }));

@@ -102,3 +102,15 @@ Deno.test("Results have porsager's types", async () => {
   }
   assertEquals([count, columns.length, pid > 0, statement.types.length], [1, 1, true, 0]);
 });
+
+Deno.test("PostgresPool.transaction() has the type of what the callback returns, queries unwrapped", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url);
+  const number = await db.transaction(() => Promise.resolve(1));
+  same<typeof number, number>(true);
+  const rows = await db.transaction((sql) => sql<{ x: number }[]>`select 1 as x`);
+  same<typeof rows, postgres.RowList<{ x: number }[]>>(true);
+  const both = await db.transaction((sql) => [sql`select 1 as x`, sql`select 2 as x`]);
+  const second: postgres.Row | undefined = both[1]?.[0];
+  assertEquals([number, rows[0]?.x, second?.x], [1, 1, 2]);
+});

@@ -248,3 +248,18 @@ Deno.test("PostgresLease.transaction() refuses to begin inside of another, which
   await assertRejects(() => lease.transaction(() => {}), TypeError, "use its savepoint");
   assertEquals(lease.connection.status, "in transaction");
 });
+
+Deno.test("PostgresPool.transaction() fails if a statement in the callback has ended the transaction", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  for (const end of ["rollback", "commit"]) {
+    const failing = db.transaction(async (sql) => {
+      await sql.unsafe(end);
+    });
+    const error = await assertRejects(() => failing, SteadyError);
+    assertEquals([error.code, error.outcome], ["TRANSACTION_ENDED", "unknown"]);
+  }
+  // The connection is none the worse for it.
+  await db.sql`insert into t values (1)`;
+  assertEquals(await schema.column("t", "x"), [1]);
+});

@@ -43,4 +43,9 @@ export type { PostgresOptions, PostgresTypes } from "./options.ts";
 export type { LeaseSql, PoolSql, SqlTypes } from "./sql.ts";
 export type { StatementOptions } from "./statement_limits.ts";
 export type { SslOptions } from "./tls.ts";
-export type { TransactionOptions, TransactionSql, TransactionViews } from "./transaction.ts";
+export type {
+  TransactionOptions,
+  TransactionResult,
+  TransactionSql,
+  TransactionViews,
+} from "./transaction.ts";

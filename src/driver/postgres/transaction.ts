@@ -55,6 +55,11 @@ const ROLLBACK_TIMEOUT_MS = 5_000;
 /** What a transaction's callback may return: an array of queries is awaited as porsager does. */
 type Awaitable<R> = R | PromiseLike<R>;
 
+/** What a transaction returns: of an array of queries, their results. */
+export type TransactionResult<R> = R extends readonly PromiseLike<unknown>[]
+  ? { [Index in keyof R]: Awaited<R[Index]> }
+  : Awaited<R>;
+
 /** What a transaction runs on. */
 export interface TransactionContext {
   /** Where: a connection that nobody else uses meanwhile. */
@@ -81,7 +86,7 @@ export interface TransactionContext {
 export async function runTransaction<R, T extends PostgresTypes>(
   context: TransactionContext,
   fn: (sql: TransactionSql<T>) => Awaitable<R>,
-): Promise<Awaited<R>> {
+): Promise<TransactionResult<R>> {
   await begin(context);
   const transaction = new Transaction<T>(context);
   try {
@@ -155,9 +160,9 @@ class Transaction<T extends PostgresTypes> {
     this.#stopListening();
   }
 
-  async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<Awaited<R>> {
+  async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<TransactionResult<R>> {
     const scope = new Scope(this.#connection, "transaction");
-    let result: Awaited<R>;
+    let result: TransactionResult<R>;
     try {
       result = await this.#call(scope, fn);
     } catch (error) {
@@ -170,7 +175,10 @@ class Transaction<T extends PostgresTypes> {
     return result;
   }
 
-  async #call<R>(scope: Scope, fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<Awaited<R>> {
+  async #call<R>(
+    scope: Scope,
+    fn: (sql: TransactionSql<T>) => Awaitable<R>,
+  ): Promise<TransactionResult<R>> {
     const result = await Promise.race([settle(fn, this.#sql(scope)), this.#interrupted]);
     // As in porsager: a statement that failed fails the transaction, even if the callback caught the error.
     if (scope.broken) throw scope.error;
@@ -196,6 +204,7 @@ class Transaction<T extends PostgresTypes> {
   }
 
   async #commit(scope: Scope): Promise<void> {
+    if (this.#connection.status === "idle") throw endedError();
     const name = this.#preparedName;
     const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
     const commit = new Statement(this.#textQuery(text));
@@ -315,9 +324,9 @@ class Scope {
 async function settle<R, T extends PostgresTypes>(
   fn: (sql: TransactionSql<T>) => Awaitable<R>,
   sql: TransactionSql<T>,
-): Promise<Awaited<R>> {
+): Promise<TransactionResult<R>> {
   const result = fn(sql);
-  return await (Array.isArray(result) ? Promise.all(result) : result) as Awaited<R>;
+  return await (Array.isArray(result) ? Promise.all(result) : result) as TransactionResult<R>;
 }
 
 function savepointArguments<T extends PostgresTypes>(
@@ -333,6 +342,14 @@ function savepointArguments<T extends PostgresTypes>(
     name: undefined,
     fn: (sql) => (sql as unknown as (...all: unknown[]) => unknown)(first, ...rest),
   };
+}
+
+function endedError(): SteadyError {
+  return new SteadyError(
+    "TRANSACTION_ENDED",
+    "Cannot commit as a statement in the callback has ended the transaction: leave COMMIT and ROLLBACK to the pool",
+    { outcome: "unknown", retryable: false },
+  );
 }
 
 function rolledBackError(): SteadyError {
