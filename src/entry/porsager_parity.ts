@@ -9,14 +9,29 @@ import type { Template } from "../driver/postgres/porsager.ts";
 import type { TransactionSql } from "../driver/postgres/transaction.ts";
 
 /**
- * Properties of porsager's `sql` that are the same for all.
+ * Makes the prototype of the `sql` of a pool, or of its leases: what porsager's has beside statements, and what of it is
+ * not offered.
  *
  * @param template Whose.
- * @returns `options`, `parameters`, and the constants.
+ * @param refused Methods that reject.
+ * @returns `options`, `parameters`, the constants, and those methods.
  */
-export function constants(template: Template): Record<string, unknown> {
+export function paritySql(
+  template: Template,
+  refused: Record<string, () => Promise<never>>,
+): object {
   const { CLOSE, END, PostgresError, options, parameters } = template.sql;
-  return { CLOSE, END, PostgresError, options, parameters };
+  return Object.assign(Object.create(template.prototype), {
+    CLOSE,
+    END,
+    PostgresError,
+    options,
+    parameters,
+    listen: notOffered("listen"),
+    subscribe: notOffered("subscribe"),
+    largeObject: notOffered("largeObject"),
+    ...refused,
+  });
 }
 
 /** Arguments of `begin`, taken apart. */

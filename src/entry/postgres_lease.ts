@@ -20,12 +20,14 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkTransactionOptions } from "./options.ts";
-import { beginArguments, constants, notOffered } from "./porsager_parity.ts";
+import { beginArguments } from "./porsager_parity.ts";
 
 /** What leases share with the pool they come from. */
 export interface LeaseContext {
   /** Makes queries. */
   readonly template: Template;
+  /** What each lease's `sql` has beside statements. */
+  readonly prototype: object;
   /** Checks options of `with` and makes limits of them. */
   readonly limit: (options: StatementOptions, base?: StatementLimits) => StatementLimits;
 }
@@ -61,22 +63,17 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
 
   #createSql(): LeaseSql<T> {
     const lease = this.#lease;
-    const { template } = this.#context;
+    const { template, prototype } = this.#context;
     const route = new Session(
       () => lease.released ? new LeaseReleasedError() : lease.connection,
       this.#limits,
     );
-    return Object.assign(createSql<T>(template, route), constants(template), {
+    return Object.assign(createSql<T>(template, route, prototype), {
       release: () => this.release(),
       begin: (...args: unknown[]) => {
         const { begin, fn } = beginArguments<T>(args);
         return this.#run(begin, fn, undefined);
       },
-      reserve: notOffered("reserve", "inside a lease"),
-      end: notOffered("end", "inside a lease"),
-      listen: notOffered("listen"),
-      subscribe: notOffered("subscribe"),
-      largeObject: notOffered("largeObject"),
     }) as unknown as LeaseSql<T>;
   }
 

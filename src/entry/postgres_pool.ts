@@ -22,7 +22,7 @@ import {
 } from "../driver/postgres/transaction.ts";
 import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
 import { PoolRoute } from "./pool_route.ts";
-import { beginArguments, constants, notOffered } from "./porsager_parity.ts";
+import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 
 /** What all views of one pool share. */
@@ -85,6 +85,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       acquireTimeoutMs,
       lease: {
         template: driver.template,
+        prototype: paritySql(driver.template, {
+          reserve: notOffered("reserve", "inside a lease"),
+          end: notOffered("end", "inside a lease"),
+        }),
         limit: (more, base) => mergeLimits(clock, more, base),
       },
     });
@@ -110,7 +114,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
           timeoutMs: timeout * 1000,
         },
       );
-    return Object.assign(createSql<T>(template, route), constants(template), {
+    return Object.assign(createSql<T>(template, route, paritySql(template, {})), {
       begin: async (...args: unknown[]) => {
         const { begin, fn } = beginArguments<T>(args);
         return await this.#runTransaction(begin, fn, undefined);
@@ -118,9 +122,6 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       reserve: async () => (await this.acquire()).sql,
       end,
       close: end,
-      listen: notOffered("listen"),
-      subscribe: notOffered("subscribe"),
-      largeObject: notOffered("largeObject"),
     }) as unknown as PoolSql<T>;
   }
 

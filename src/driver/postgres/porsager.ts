@@ -97,6 +97,11 @@ export interface Template {
   readonly options: ParsedOptions;
   /** Class of its queries. */
   readonly Query: PorsagerQueryClass;
+  /**
+   * Prototype of every `sql`: what is the same for all of them. To copy it into each would cost more than all the rest of
+   * taking a lease.
+   */
+  readonly prototype: object;
 }
 
 /** Refuses what must never happen: a client of ours opening a socket by itself. */
@@ -122,6 +127,12 @@ export function createTemplate(options: Record<string, unknown>): Template {
     sql: sql as postgres.Sql,
     options: sql.options as unknown as ParsedOptions,
     Query: constructor as unknown as PorsagerQueryClass,
+    prototype: Object.assign(Object.create(Function.prototype), {
+      types: sql.types,
+      typed: sql.typed,
+      array: sql.array,
+      json: sql.json,
+    }),
   };
 }
 

@@ -28,6 +28,14 @@ export interface Route {
   send(query: PorsagerQuery): void;
 }
 
+/** An `sql` while it is put together. */
+interface SqlFunction {
+  (first: unknown, ...rest: unknown[]): unknown;
+  unsafe?: unknown;
+  file?: unknown;
+  notify?: unknown;
+}
+
 /** porsager's options for a statement given as text. */
 interface TextOptions {
   simple?: boolean;
@@ -53,9 +61,14 @@ export type BaseSql<T extends PostgresTypes> = import("postgres").ISql<SqlTypes<
  *
  * @param template Makes fragments, helpers and parameters; supplies the class of the queries.
  * @param route Where the queries go.
+ * @param prototype What it has beside statements; derived from the template's.
  * @returns A tag function with porsager's helpers.
  */
-export function createSql<T extends PostgresTypes>(template: Template, route: Route): BaseSql<T> {
+export function createSql<T extends PostgresTypes>(
+  template: Template,
+  route: Route,
+  prototype: object = template.prototype,
+): BaseSql<T> {
   const { sql: source, Query, options: { debug } } = template;
   const send = (query: PorsagerQuery): void => {
     // Cancelled before it was awaited: settled already.
@@ -64,7 +77,7 @@ export function createSql<T extends PostgresTypes>(template: Template, route: Ro
   const handler: typeof send & { debug?: unknown } = send;
   if (debug) handler.debug = debug;
 
-  const sql = (first: unknown, ...rest: unknown[]): unknown =>
+  const sql: SqlFunction = (first: unknown, ...rest: unknown[]): unknown =>
     isTemplate(first)
       ? new Query(first, rest, handler, cancel)
       : (source as unknown as (...all: unknown[]) => unknown)(first, ...rest);
@@ -99,15 +112,11 @@ export function createSql<T extends PostgresTypes>(template: Template, route: Ro
   const notify = async (channel: string, payload: string): Promise<unknown> =>
     await sql`select pg_catalog.pg_notify(${channel}, ${"" + payload})`;
 
-  return Object.assign(sql, {
-    types: source.types,
-    typed: source.typed,
-    array: source.array,
-    json: source.json,
-    unsafe,
-    file,
-    notify,
-  }) as unknown as BaseSql<T>;
+  Object.setPrototypeOf(sql, prototype);
+  sql.unsafe = unsafe;
+  sql.file = file;
+  sql.notify = notify;
+  return sql as unknown as BaseSql<T>;
 }
 
 function isTemplate(first: unknown): first is TemplateStringsArray {
