@@ -174,3 +174,17 @@ Deno.test("A backend killed while it commits rejects as unknown, with the server
   assertEquals(Reflect.get(cause as object, "code"), "57P01");
   assertEquals(await schema.column("t", "x"), []);
 });
+
+Deno.test("A COMMIT of the callback's own that is lost on its way is never called rolled back", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy));
+  proxy.judge = (message) => isCommitted(message) ? "cut" : "pass";
+  const failing = db.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    await sql.unsafe("commit");
+  });
+  const error = await assertRejects(() => failing, ConnectionLostError);
+  assertEquals([error.outcome, error.retryable], ["unknown", false]);
+  assertEquals(await schema.column("t", "x"), [1]);
+});

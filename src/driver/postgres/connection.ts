@@ -65,6 +65,7 @@ export class PostgresConnection {
   #opened: (() => void) | undefined;
   #lost = false;
   #lostCause: unknown;
+  #lostOutcome: Outcome = "not-applied";
   /** The statement that is executing. */
   #current: Statement | undefined;
   #executesBefore = 0;
@@ -168,6 +169,15 @@ export class PostgresConnection {
   /** Whether the connection is gone. */
   get lost(): boolean {
     return this.#lost;
+  }
+
+  /**
+   * What is known of the statement that was in hand when the connection was lost.
+   *
+   * @internal
+   */
+  get lostOutcome(): Outcome {
+    return this.#lostOutcome;
   }
 
   /** Whether the connection is gone because this side closed it in an orderly way. */
@@ -438,6 +448,7 @@ export class PostgresConnection {
     if (statement?.evidence === "sent" && this.#tap.fatal !== undefined) {
       statement.evidence = "fatal";
     }
+    if (statement !== undefined) this.#lostOutcome = this.#outcomeOf(statement);
     // The pool first: whoever hears of the loss below may ask it for another connection.
     for (const listener of this.#lostListeners) listener(cause);
     this.#lostListeners.clear();

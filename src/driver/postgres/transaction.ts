@@ -10,6 +10,7 @@ import {
   ConnectionLostError,
   LeaseReleasedError,
   messageOf,
+  type Outcome,
   SteadyError,
 } from "../../core/errors.ts";
 import { quoteIdentifier, quoteLiteral } from "./commands.ts";
@@ -135,12 +136,7 @@ class Transaction<T extends PostgresTypes> {
     this.#interrupted = promise;
     const offLost = connection.onLost((cause) =>
       reject(
-        signal?.aborted ? signal.reason : new ConnectionLostError(
-          `The connection was lost during the transaction, which was not committed: ${
-            messageOf(cause)
-          }`,
-          { outcome: "rolled-back", cause },
-        ),
+        signal?.aborted ? signal.reason : lostError(connection.lostOutcome, cause),
       )
     );
     const onAbort = (): void => {
@@ -342,6 +338,17 @@ function savepointArguments<T extends PostgresTypes>(
     name: undefined,
     fn: (sql) => (sql as unknown as (...all: unknown[]) => unknown)(first, ...rest),
   };
+}
+
+/** The connection broke before our own COMMIT was sent; the callback may have sent one of its own. */
+function lostError(outcome: Outcome, cause: unknown): ConnectionLostError {
+  const known = outcome === "unknown"
+    ? "with a statement in hand that may have ended it"
+    : "which was not committed";
+  return new ConnectionLostError(
+    `The connection was lost during the transaction, ${known}: ${messageOf(cause)}`,
+    { outcome: outcome === "unknown" ? "unknown" : "rolled-back", cause },
+  );
 }
 
 function endedError(): SteadyError {
