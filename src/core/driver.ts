@@ -138,6 +138,14 @@ export interface Driver<C> {
    */
   status(connection: C): ConnectionStatus;
   /**
+   * Tells whether a single statement of another user can be sent behind what is in flight; asked only of drivers whose
+   * `sharing` is `"multiplex"`. A driver without it never gets two statements at a time.
+   *
+   * @param connection Which one.
+   * @returns Whether it can now.
+   */
+  canPipeline?(connection: C): boolean;
+  /**
    * Calls `listener` once when the connection is lost or closed, whoever caused it; at once if it already is.
    *
    * @param connection Which one.

@@ -35,6 +35,19 @@ export interface PoolOptions {
    */
   readonly connectTimeoutMs?: number;
   /**
+   * Whether single statements may share a connection: `"auto"` pipelines them on few connections while they are short,
+   * by measured service time; `"off"` gives each a connection of its own. Only where the driver can.
+   *
+   * @default {"auto"}
+   */
+  readonly multiplex?: "auto" | "off";
+  /**
+   * Most single statements in flight on one connection. Integer, at least 1.
+   *
+   * @default {64}
+   */
+  readonly maxPipeline?: number;
+  /**
    * Source of time, timers and randomness.
    *
    * @default {systemClock}
@@ -79,6 +92,8 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "maxWaiters",
   "acquireTimeoutMs",
   "connectTimeoutMs",
+  "multiplex",
+  "maxPipeline",
   "clock",
 ]);
 
@@ -105,10 +120,17 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
     maxWaiters = Infinity,
     acquireTimeoutMs = 10_000,
     connectTimeoutMs = 10_000,
+    multiplex = "auto",
+    maxPipeline = 64,
     clock = systemClock,
   } = options;
   if (!isClock(clock)) {
     throw new TypeError(`Cannot ${action} as clock must be a Clock: received ${show(clock)}`);
+  }
+  if (multiplex !== "auto" && multiplex !== "off") {
+    throw new TypeError(
+      `Cannot ${action} as multiplex must be "auto" or "off": received ${show(multiplex)}`,
+    );
   }
   return {
     max: checkInteger(action, "max", max, 1, false),
@@ -121,6 +143,8 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
       zero: false,
       infinity: false,
     }),
+    multiplex,
+    maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     clock,
   };
 }

@@ -30,6 +30,7 @@ import {
   type ResolvedPoolOptions,
   resolvePoolOptions,
 } from "./options.ts";
+import { Multiplexer } from "./multiplexer.ts";
 import { Outage } from "./outage.ts";
 import { Slot } from "./slot.ts";
 import type { PoolState, PoolStats } from "./stats.ts";
@@ -64,10 +65,12 @@ export class Pool<C> implements AsyncDisposable {
   readonly #queue: WaiterQueue<C>;
   readonly #outage: Outage;
   readonly #leaseHome: LeaseHome<C>;
+  /** Only where single statements may share a connection. */
+  readonly #multiplexer: Multiplexer<C> | undefined;
   #state: PoolState = "open";
   #generation = 0;
-  /** Whether {@linkcode Pool.#offer} is on the stack. */
-  #offering = false;
+  /** Whether {@linkcode Pool.#serve} is on the stack. */
+  #serving = false;
   #epoch = 0;
   #closed: Promise<void> | undefined;
   #finishClose: (() => void) | undefined;
@@ -85,7 +88,10 @@ export class Pool<C> implements AsyncDisposable {
   constructor(driver: Driver<C>, options?: PoolOptions) {
     this.#options = resolvePoolOptions(options);
     this.#driver = driver;
-    const { clock, acquireTimeoutMs } = this.#options;
+    const { clock, acquireTimeoutMs, multiplex } = this.#options;
+    if (multiplex === "auto" && driver.sharing === "multiplex") {
+      this.#multiplexer = new Multiplexer(driver, clock, this.#options);
+    }
     this.#queue = new WaiterQueue(clock, this.#expire);
     this.#outage = new Outage(clock, acquireTimeoutMs, () => this.#grow());
     this.#leaseHome = {
@@ -117,7 +123,7 @@ export class Pool<C> implements AsyncDisposable {
     const refused = this.#refused;
     // Kept, they would keep the lease from being collected.
     this.#lent = this.#refused = noop;
-    this.#lend(lent, refused, options);
+    this.#lend(lent, refused, options, false);
     return promise;
   }
 
@@ -157,7 +163,26 @@ export class Pool<C> implements AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
-    const waiter = this.#lend(lent, refused, options);
+    const waiter = this.#lend(lent, refused, options, false);
+    return waiter === undefined ? noop : () => this.#leave(waiter);
+  }
+
+  /**
+   * {@linkcode Pool.lend} for one single statement outside of any transaction, which may be sent behind those of others:
+   * the connection is shared while statements are short, as `multiplex` says. Such a lease must neither be destroyed nor
+   * used for anything but that statement, and has to be released as soon as it is over.
+   *
+   * @param lent Receives the lease; may be called before `share` returns. Must not throw.
+   * @param refused Receives the error; may be called before `share` returns. Must not throw.
+   * @param options Signal and deadline of this acquire.
+   * @returns Ends the wait: no callback is called any more. Does nothing once one was.
+   */
+  share(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    options?: AcquireOptions,
+  ): () => void {
+    const waiter = this.#lend(lent, refused, options, this.#multiplexer !== undefined);
     return waiter === undefined ? noop : () => this.#leave(waiter);
   }
 
@@ -166,6 +191,7 @@ export class Pool<C> implements AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     options: AcquireOptions | undefined,
+    shares: boolean,
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
@@ -180,13 +206,13 @@ export class Pool<C> implements AsyncDisposable {
       if (signal?.aborted) return void refused(signal.reason);
     }
     if (this.#state !== "open") return void refused(new PoolClosedError());
-    const lease = this.#lendIdle();
+    const lease = shares ? this.#lendShared() : this.#lendIdle();
     if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal(timeoutMs);
     if (refusal !== undefined) return void refused(refusal);
     const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
     const deadline = finite ? this.#now() + timeoutMs : Infinity;
-    const waiter = new Waiter<C>(lent, refused, timeoutMs, deadline);
+    const waiter = new Waiter<C>(lent, refused, timeoutMs, deadline, shares);
     if (signal !== undefined) waiter.listen(signal, this.#waiterHome);
     this.#queue.push(waiter);
     this.#grow();
@@ -312,6 +338,17 @@ export class Pool<C> implements AsyncDisposable {
     return slot === undefined ? undefined : new PoolLease(this.#leaseHome, slot);
   }
 
+  /** A connection that others have too, if one takes one more statement; else an idle one. */
+  #lendShared(): Lease<C> | undefined {
+    if (this.#queue.size > 0) return undefined;
+    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#options.max;
+    const shared = this.#multiplexer?.find({ alone, waiting: 0 });
+    const slot = shared !== undefined && this.#lendable(shared) ? shared : this.#bag.takeIdle();
+    if (slot === undefined) return undefined;
+    this.#multiplexer?.joined(slot, 0);
+    return new PoolLease(this.#leaseHome, slot);
+  }
+
   /** Why a new waiter is not let in, if so. */
   #refusal(timeoutMs: number): Error | undefined {
     if (timeoutMs !== 0 && this.#options.maxWaiters === Infinity) return undefined;
@@ -335,14 +372,18 @@ export class Pool<C> implements AsyncDisposable {
 
   /** Gives a ready connection to who waits longest, else keeps it. */
   #offer(slot: Slot<C>): void {
-    if (this.#offering || this.#queue.size === 0) {
-      if (slot.state === "used") this.#bag.putBack(slot);
-      else this.#bag.move(slot, "idle");
-      return;
-    }
-    // A borrower may give back in the very callback that lends to it. That connection is idle until the loop comes to
-    // it: a hundred thousand waiters must not be as many stack frames.
-    this.#offering = true;
+    if (!this.#serving && this.#queue.size > 0) this.#serve(slot);
+    else if (slot.state === "used") this.#bag.putBack(slot);
+    else this.#bag.move(slot, "idle");
+  }
+
+  /**
+   * Lends to who waits as long as there is something to lend. A borrower may give back in the very callback that lends
+   * to it. That connection is idle until the loop comes to it: a hundred thousand waiters must not be as many stack
+   * frames.
+   */
+  #serve(slot: Slot<C>): void {
+    this.#serving = true;
     try {
       let ready: Slot<C> | undefined = slot;
       while (ready !== undefined) {
@@ -350,22 +391,45 @@ export class Pool<C> implements AsyncDisposable {
         if (waiter === undefined) return;
         if (this.#queue.size === 0) this.#outage.stopWaiting();
         if (ready.state !== "used") this.#bag.move(ready, "used");
+        if (waiter.shares) this.#multiplexer?.joined(ready, this.#queue.size);
         waiter.lent(new PoolLease(this.#leaseHome, ready));
-        ready = this.#queue.size > 0 ? this.#bag.takeIdle() : undefined;
+        ready = this.#queue.size > 0 ? this.#nextReady(ready) : undefined;
       }
     } finally {
-      this.#offering = false;
+      this.#serving = false;
     }
+  }
+
+  /** What can be lent to who waits longest: the connection that was lent last, if both share it, else an idle one. */
+  #nextReady(last: Slot<C>): Slot<C> | undefined {
+    return this.#takesWaiter(last) ? last : this.#bag.takeIdle();
+  }
+
+  #takesWaiter(slot: Slot<C>): boolean {
+    if (this.#queue.head?.shares !== true || !this.#lendable(slot)) return false;
+    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#options.max;
+    return this.#multiplexer?.takes(slot, { alone, waiting: this.#queue.size }) === true;
   }
 
   #takeBack(slot: Slot<C>): void {
     // Lost, or destroyed at the end of close, while it was lent.
     if (slot.state !== "used" || slot.connection === undefined) return;
+    if (slot.shares > 0 && this.#othersHave(slot)) return;
     const status = this.#driver.status(slot.connection);
     if (status === "busy" || status === "unknown") return this.#destroySlot(slot);
     if (!this.#lendable(slot)) return this.#closeSlot(slot);
     if (status === "idle") return this.#offer(slot);
     void this.#reset(slot, slot.connection);
+  }
+
+  /** A single statement is over: whether others still share its connection. */
+  #othersHave(slot: Slot<C>): boolean {
+    const multiplexer = this.#multiplexer;
+    if (multiplexer === undefined) return false;
+    multiplexer.left(slot, this.#queue.size);
+    if (slot.shares === 0) return false;
+    if (!this.#serving && this.#takesWaiter(slot)) this.#serve(slot);
+    return true;
   }
 
   #lendable(slot: Slot<C>): boolean {
@@ -473,7 +537,7 @@ export class Pool<C> implements AsyncDisposable {
 
   #connectFailed(slot: Slot<C>, error: unknown): void {
     if (slot.state !== "connecting") return;
-    this.#bag.move(slot, "gone");
+    this.#drop(slot);
     slot.steady?.destroy();
     if (this.#state === "open") {
       if (this.#driver.classify(error) === "rejected") this.#refuse(() => true, error, false);
@@ -513,22 +577,27 @@ export class Pool<C> implements AsyncDisposable {
     if (slot.state === "connecting") {
       return this.#connectFailed(slot, cause ?? new Error("the connection was lost at once"));
     }
-    this.#bag.move(slot, "gone");
+    this.#drop(slot);
     this.#freed();
   }
 
   #closeSlot(slot: Slot<C>): void {
     this.#bag.move(slot, "closing");
     slot.steady?.close().then(() => {
-      this.#bag.move(slot, "gone");
+      this.#drop(slot);
       this.#freed();
     });
   }
 
   #destroySlot(slot: Slot<C>): void {
-    this.#bag.move(slot, "gone");
+    this.#drop(slot);
     slot.steady?.destroy();
     this.#freed();
+  }
+
+  #drop(slot: Slot<C>): void {
+    this.#multiplexer?.forget(slot, slot.shares);
+    this.#bag.move(slot, "gone");
   }
 
   /** A place became free, whatever the reason: the one wake-up there is. */

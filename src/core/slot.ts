@@ -24,8 +24,17 @@ export class Slot<C> {
   connection: C | undefined = undefined;
   /** Owner of the physical connection. */
   steady: SteadyConnection<C> | undefined = undefined;
+  /** How many single statements share the connection; 0 while one borrower has it for itself. */
+  shares = 0;
+  /** Of a shared connection: how many turns of all shared ones there had been when it last answered. */
+  turn = 0;
+  /** Of a shared connection: when it last answered a statement, in the clock's monotonic time. */
+  answeredAt = 0;
   /** Generation of the pool in which it was opened; an older one is not lent again. */
   readonly generation: number;
+  /** Neighbours in the ring of the shared. */
+  left: Slot<C> | undefined = undefined;
+  right: Slot<C> | undefined = undefined;
   /** Neighbours among the idle. */
   below: Slot<C> | undefined = undefined;
   above: Slot<C> | undefined = undefined;

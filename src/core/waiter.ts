@@ -30,6 +30,8 @@ export class Waiter<C> {
   readonly timeoutMs: number;
   /** When its deadline passes, in the clock's monotonic time; `Infinity` for none. */
   readonly deadline: number;
+  /** Whether it wants a connection for a single statement only, and takes one that has others. */
+  readonly shares: boolean;
   /** Who waits next longer and next shorter. */
   previous: Waiter<C> | undefined = undefined;
   next: Waiter<C> | undefined = undefined;
@@ -43,11 +45,13 @@ export class Waiter<C> {
     refused: (error: unknown) => void,
     timeoutMs: number,
     deadline: number,
+    shares = false,
   ) {
     this.lent = lent;
     this.refused = refused;
     this.timeoutMs = timeoutMs;
     this.deadline = deadline;
+    this.shares = shares;
   }
 
   /**

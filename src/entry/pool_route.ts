@@ -1,5 +1,5 @@
 /**
- * The route of a pool's `sql`: one statement, one lease.
+ * The route of a pool's `sql`: one statement, one lease, which short statements share.
  *
  * @module
  */
@@ -8,6 +8,7 @@ import type { Lease } from "../core/lease.ts";
 import type { AcquireOptions } from "../core/options.ts";
 import type { Pool } from "../core/pool.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
+import { isSingle } from "../driver/postgres/pipelining.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
 import type { Route } from "../driver/postgres/sql.ts";
 import {
@@ -18,7 +19,10 @@ import {
 } from "../driver/postgres/statement.ts";
 import { type StatementLimits, watch } from "../driver/postgres/statement_limits.ts";
 
-/** Sends each statement on a connection of its own, which goes back when the server has answered the last of it. */
+/**
+ * Sends each statement on a connection of its own, which goes back when the server has answered the last of it; short
+ * single statements share one.
+ */
 export class PoolRoute implements Route {
   readonly #pool: Pool<PostgresConnection>;
   readonly #limits: StatementLimits | undefined;
@@ -68,7 +72,10 @@ class Errand implements StatementListener, StatementCarrier {
     limits: StatementLimits | undefined,
   ): void {
     const startedAt = limits?.timeoutMs === undefined ? 0 : limits.clock.now();
-    const leave = pool.lend(
+    // One with limits has to be given up in time, and its connection with it: it must not have neighbours.
+    const pipelined = this.statement.pipelined = limits === undefined &&
+      isSingle(this.statement.query);
+    const leave = pool[pipelined ? "share" : "lend"](
       (lease) => {
         this.#lease = lease;
         if (limits !== undefined) this.statement.watch?.startTimer(limits.clock.now() - startedAt);
@@ -96,7 +103,7 @@ class Errand implements StatementListener, StatementCarrier {
   // While it waits for a connection
 
   cancel(): void {
-    this.abort(this.statement, cancelledError());
+    this.abort(this.statement, cancelledError("not-applied"));
   }
 
   abort(_statement: Statement, reason: unknown): void {

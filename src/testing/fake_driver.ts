@@ -351,6 +351,17 @@ export class FakeDriver implements Driver<FakeConnection> {
   }
 
   /**
+   * Tells whether a statement can be sent behind what is in flight: outside of a transaction it can.
+   *
+   * @param connection Which.
+   * @returns Whether it can.
+   */
+  canPipeline(connection: FakeConnection): boolean {
+    const wire = this.#wireOf(connection);
+    return !wire.gone && wire.session.status === "idle";
+  }
+
+  /**
    * Tells what a connection is doing.
    *
    * @param connection Which.

@@ -29,8 +29,10 @@ Deno.test("resolvePoolOptions() fills in the defaults", () => {
     maxWaiters: Infinity,
     acquireTimeoutMs: 10_000,
     connectTimeoutMs: 10_000,
+    multiplex: "auto",
+    maxPipeline: 64,
     clock: systemClock,
-  };
+  } as const;
   assertEquals(resolvePoolOptions(), defaults);
   assertEquals(resolvePoolOptions({}), defaults);
   const nothing = { max: undefined, maxWaiters: undefined, acquireTimeoutMs: undefined };
@@ -40,12 +42,23 @@ Deno.test("resolvePoolOptions() fills in the defaults", () => {
 
 Deno.test("resolvePoolOptions() keeps what was given", () => {
   const clock = new VirtualClock();
-  const given = { max: 1, maxWaiters: 0, acquireTimeoutMs: 0, connectTimeoutMs: 0.5, clock };
+  const given = {
+    max: 1,
+    maxWaiters: 0,
+    acquireTimeoutMs: 0,
+    connectTimeoutMs: 0.5,
+    multiplex: "off",
+    maxPipeline: 1,
+    clock,
+  } as const;
   assertEquals(resolvePoolOptions(given), given);
   assertEquals(resolvePoolOptions({ acquireTimeoutMs: Infinity }).acquireTimeoutMs, Infinity);
 });
 
 const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
+  [{ multiplex: true }, TypeError, 'multiplex must be "auto" or "off": received true'],
+  [{ maxPipeline: 1.5 }, RangeError, "maxPipeline must be an integer >= 1: received 1.5"],
+  [{ maxPipeline: Infinity }, RangeError, "maxPipeline must be an integer >= 1: received Infinity"],
   [null, TypeError, "options must be an object: received null"],
   [7, TypeError, "options must be an object: received 7"],
   [[], TypeError, "options must be an object: received an array"],

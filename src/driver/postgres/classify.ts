@@ -79,3 +79,20 @@ export function isFatal(error: { severity?: string; severity_local?: string }): 
 export function isRetryable(code: string): boolean {
   return RETRYABLE.has(code);
 }
+
+/** Routines of the server that refuse what was prepared before: it is gone, or its result would be another now. */
+const STALE_ROUTINES: ReadonlySet<string> = new Set([
+  "FetchPreparedStatement",
+  "RevalidateCachedQuery",
+  "transformAssignedExpr",
+]);
+
+/**
+ * Tells whether the server refused a statement for what was prepared for it before; prepared anew it may be accepted.
+ *
+ * @param error Anything.
+ * @returns Whether it is such an error; nothing was executed then.
+ */
+export function isStalePreparation(error: unknown): boolean {
+  return isPostgresError(error) && STALE_ROUTINES.has(error.routine);
+}

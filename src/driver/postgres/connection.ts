@@ -13,11 +13,13 @@ import { Duplex } from "./duplex.ts";
 import type { IdleReferences } from "./idle_references.ts";
 import {
   createClient,
+  executeBehind,
   type PorsagerConnection,
   type PorsagerQuery,
   refuseSocket,
   type Template,
 } from "./porsager.ts";
+import { allowsFollowers } from "./pipelining.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
 import { type ServerError, WireTap } from "./wire_tap.ts";
 
@@ -43,6 +45,10 @@ export interface CommandResult {
   readonly command: string | null;
 }
 
+/** A CommandComplete with an empty tag, as the server would send it. */
+const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
+const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
+
 /**
  * Words with which a statement may end its transaction. A statement that was sent and has one of them may have
  * committed, whatever else it says.
@@ -52,8 +58,8 @@ const MAY_END_TRANSACTION = /\b(commit|end|prepare|rollback|abort|call|do)\b/i;
 /**
  * One physical connection to PostgreSQL.
  *
- * It executes one statement at a time, in the order given; a statement is over when the server said ReadyForQuery for
- * the last of it, however early its promise settled. It never opens a second socket.
+ * It sends one statement at a time, in the order given, but for those that may be pipelined; a statement is over when
+ * the server said ReadyForQuery for the last of it, however early its promise settled. It never opens a second socket.
  */
 export class PostgresConnection {
   readonly #options: OpenOptions;
@@ -66,9 +72,15 @@ export class PostgresConnection {
   #lost = false;
   #lostCause: unknown;
   #lostOutcome: Outcome = "not-applied";
-  /** The statement that is executing. */
+  /** Statements in flight, oldest first; more than one only of those that are pipelined. */
   #current: Statement | undefined;
-  #executesBefore = 0;
+  #newest: Statement | undefined;
+  /** The first of them that has not left yet. */
+  #leaving: Statement | undefined;
+  /** Whether another may be sent behind the newest. */
+  #followable = false;
+  /** Whether a statement that could not be built waits for an answer all the same. */
+  #owesSync = false;
   /** Statements that are not sent. */
   #first: Statement | undefined;
   #last: Statement | undefined;
@@ -96,7 +108,25 @@ export class PostgresConnection {
     if (this.#opened !== undefined && syncsAnswered > 0 && error !== undefined) {
       return this.destroy(serverError(error));
     }
-    this.#duplex.received(bytes);
+    this.#pass(bytes);
+    if (this.#current !== this.#newest) this.#endAnswered();
+  }
+
+  /**
+   * Passes bytes on to porsager. It counts rows until a command completes: behind an error amid rows the next result would
+   * begin with as many holes, so here is a command that completes. (A cursor's is another matter: it would answer it.)
+   */
+  #pass(bytes: Uint8Array): void {
+    let from = 0;
+    if (this.#current?.query.cursorFn === undefined) {
+      for (const end of this.#tap.cutRowsAt) {
+        this.#duplex.received(bytes.subarray(from, end));
+        this.#duplex.received(COMMAND_COMPLETE);
+        from = end;
+        this.#tap.rowsLeft = false;
+      }
+    }
+    this.#duplex.received(from === 0 ? bytes : bytes.subarray(from));
   }
 
   /**
@@ -203,6 +233,7 @@ export class PostgresConnection {
     if (this.#lost) return statement.lost(this.#outcomeOf(statement), this.#lostCause);
     const current = this.#current;
     if (current === undefined) return this.#start(statement);
+    if (statement.pipelined && this.canPipeline) return this.#follow(statement, current);
     if (isOpenStream(current.stream)) {
       statement.reject(
         Object.assign(new Error("COPY_IN_PROGRESS: You cannot execute queries during copy"), {
@@ -217,26 +248,112 @@ export class PostgresConnection {
     this.#last = statement;
   }
 
+  /**
+   * Whether a pipelined statement would be sent at once, alone or behind what is in flight.
+   *
+   * @internal
+   */
+  get canPipeline(): boolean {
+    return this.#first === undefined && !this.#lost &&
+      (this.#current === undefined || this.#mayFollow);
+  }
+
+  get #mayFollow(): boolean {
+    return this.#followable && !this.#cancelling;
+  }
+
   #start(statement: Statement): void {
-    this.#current = statement;
-    this.#executesBefore = this.#tap.executesSent;
+    this.#current = this.#newest = this.#leaving = statement;
+    statement.executesBefore = this.#tap.executesSent;
+    statement.syncsBefore = this.#tap.syncsSent;
     if (this.#unreferenced) {
       this.#unreferenced = false;
       this.#socket.ref();
     }
     const { query } = statement;
+    statement.beforeExecute();
     this.#porsager?.execute(query);
+    statement.afterExecute();
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
+    this.#followable = allowsFollowers(statement);
   }
 
-  /** Bytes left: the current statement is on its way as soon as what executes it is among them. */
-  #wrote(): void {
-    const statement = this.#current;
-    if (statement?.evidence === "unsent" && this.#tap.executesSent > this.#executesBefore) {
-      statement.evidence = "sent";
+  /** Sends a statement behind those in flight; each has one Execute and one Sync. */
+  #follow(statement: Statement, current: Statement): void {
+    const newest = this.#newest ?? current;
+    statement.executesBefore = newest.executesBefore + 1;
+    statement.syncsBefore = newest.syncsBefore + 1;
+    newest.next = statement;
+    this.#newest = statement;
+    this.#leaving ??= statement;
+    statement.beforeExecute();
+    const failure = this.#porsager && executeBehind(this.#porsager, statement.query, current.query);
+    statement.afterExecute();
+    if (failure !== undefined) {
+      statement.reject(failure.error);
+      this.#owesSync = true;
+      this.#payOwedSync();
     }
+    this.#followable = allowsFollowers(statement);
+  }
+
+  /** Bytes left: a statement is on its way as soon as what executes it is among them. */
+  #wrote(): void {
+    const { executesSent } = this.#tap;
+    let statement = this.#leaving;
+    for (; statement !== undefined; statement = statement.next) {
+      if (executesSent <= statement.executesBefore) break;
+      if (statement.evidence === "unsent") statement.evidence = "sent";
+    }
+    this.#leaving = statement;
+    if (this.#owesSync) this.#payOwedSync();
+  }
+
+  /**
+   * A statement that could not be built stands in porsager's list of those to be answered. When all before it have left,
+   * a Sync of its own brings it an answer.
+   */
+  #payOwedSync(): void {
+    if (this.#tap.executesSent < (this.#newest?.executesBefore ?? 0)) return;
+    this.#owesSync = false;
+    this.#duplex.write(SYNC);
+  }
+
+  /** Ends the statements that are answered, but for the newest: that one ends when all is quiet. */
+  #endAnswered(): void {
+    const { syncsAnswered } = this.#tap;
+    const over: Statement[] = [];
+    for (let head = this.#current; head !== undefined; head = this.#current) {
+      if (head === this.#newest || head.syncsBefore >= syncsAnswered) break;
+      this.#current = head.next;
+      head.next = undefined;
+      if (!this.#takesAgain(head)) over.push(head);
+    }
+    this.#sendWaiting();
+    for (const statement of over) end(statement);
+    if (this.#current === this.#newest && this.#current?.cancelWanted) {
+      void this.cancelCurrent().catch(ignore);
+    }
+  }
+
+  /**
+   * A statement that was refused because the server has forgotten, or would read otherwise, what was prepared for it goes
+   * to the front of those that wait, to be prepared anew. In a transaction that is no use.
+   */
+  #takesAgain(statement: Statement): boolean {
+    if (!statement.isStale) return false;
+    if (this.#tap.transaction !== "idle") {
+      statement.rejectStale();
+      return false;
+    }
+    statement.renew();
+    statement.next = this.#first;
+    if (this.#first === undefined) this.#last = statement;
+    else this.#first.previous = statement;
+    this.#first = statement;
+    return true;
   }
 
   /** The server has answered all that was sent. */
@@ -250,21 +367,34 @@ export class PostgresConnection {
       return;
     }
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
-    const statement = this.#current;
-    if (statement?.failed && this.#tap.rowsLeft && this.#tap.transaction !== "failed") {
+    let over = this.#current;
+    if (over?.failed && this.#tap.rowsLeft && this.#tap.transaction !== "failed") {
       return this.#forgetRows();
     }
-    this.#current = undefined;
-    if (statement?.evidence === "sent") statement.evidence = "answered";
-    const next = this.#first;
-    if (next !== undefined) {
-      this.#unlink(next);
-      this.#start(next);
+    this.#current = this.#newest = this.#leaving = undefined;
+    const ended: Statement[] = [];
+    while (over !== undefined) {
+      const { next }: Statement = over;
+      over.next = undefined;
+      if (!this.#takesAgain(over)) ended.push(over);
+      over = next;
     }
-    statement?.end();
+    this.#sendWaiting();
+    for (const statement of ended) end(statement);
     if (this.#current === undefined && !this.#watched && !this.#unreferenced && !this.#lost) {
       this.#watched = true;
       this.#options.references.watch(this);
+    }
+  }
+
+  /** Sends what waits, as far as it can be sent now. */
+  #sendWaiting(): void {
+    for (let next = this.#first; next !== undefined; next = this.#first) {
+      const current = this.#current;
+      if (current !== undefined && !(next.pipelined && this.#mayFollow)) return;
+      this.#unlink(next);
+      if (current === undefined) this.#start(next);
+      else this.#follow(next, current);
     }
   }
 
@@ -329,21 +459,24 @@ export class PostgresConnection {
 
   /**
    * Gives a statement up. Unsent, it is taken out; sent, its connection is closed, because a late answer must not be
-   * taken for another statement's.
+   * taken for another statement's. Beside neighbours it is answered in its turn, and nobody hears of it.
    *
    * @internal
    * @param statement Given to this connection before.
    * @param reason What its caller gets.
    */
   abort(statement: Statement, reason: unknown): void {
-    if (statement === this.#current) {
-      statement.reject(reason);
-      this.destroy(reason);
-    } else if (this.#isWaiting(statement)) {
+    if (statement.carrier !== this) return;
+    statement.reject(reason);
+    if (this.#isWaiting(statement)) {
       this.#unlink(statement);
-      statement.reject(reason);
       statement.end();
-    }
+    } else if (!this.#hasNeighbours) this.destroy(reason);
+  }
+
+  /** Whether several statements are in flight. */
+  get #hasNeighbours(): boolean {
+    return this.#current !== this.#newest;
   }
 
   #isWaiting(statement: Statement): boolean {
@@ -352,14 +485,21 @@ export class PostgresConnection {
 
   /**
    * Cancels a statement the way `query.cancel()` means it. Unsent, it is taken out; executing, the server is asked, and
-   * nothing else is sent before the server has taken notice.
+   * nothing else is sent before the server has taken notice. With neighbours in flight, which a cancel could strike, the
+   * caller's promise is rejected at once, and the server asked when the statement is the last of them.
    *
    * @internal
    * @param statement Given to this connection before.
    */
   cancel(statement: Statement): void {
-    if (statement === this.#current) void this.cancelCurrent().catch(ignore);
-    else this.abort(statement, cancelledError());
+    if (statement.carrier !== this) return;
+    if (this.#isWaiting(statement)) this.abort(statement, cancelledError("not-applied"));
+    else if (!this.#hasNeighbours) void this.cancelCurrent().catch(ignore);
+    else {
+      statement.reject(cancelledError("unknown"));
+      statement.cancelWanted = true;
+      this.#followable = false;
+    }
   }
 
   /**
@@ -443,8 +583,9 @@ export class PostgresConnection {
     this.#lost = true;
     this.#lostCause = cause;
     this.#options.references.forget(this);
-    const statement = this.#current;
-    this.#current = undefined;
+    let statement = this.#current;
+    this.#current = this.#newest = this.#leaving = undefined;
+    // Of those in flight it struck the one that was executing.
     if (statement?.evidence === "sent" && this.#tap.fatal !== undefined) {
       statement.evidence = "fatal";
     }
@@ -452,7 +593,12 @@ export class PostgresConnection {
     // The pool first: whoever hears of the loss below may ask it for another connection.
     for (const listener of this.#lostListeners) listener(cause);
     this.#lostListeners.clear();
-    statement?.lost(this.#outcomeOf(statement), cause);
+    while (statement !== undefined) {
+      const { next } = statement;
+      statement.next = undefined;
+      statement.lost(this.#outcomeOf(statement), cause);
+      statement = next;
+    }
     for (let next = this.#first; next !== undefined; next = this.#first) {
       this.#unlink(next);
       next.lost(this.#outcomeOf(next), cause);
@@ -497,6 +643,12 @@ function serverError({ fatal, code, message }: ServerError, cause?: Error): Erro
     code,
     severity: fatal ? "FATAL" : "ERROR",
   });
+}
+
+/** A statement is over: the server has answered the last of it. */
+function end(statement: Statement): void {
+  if (statement.evidence === "sent") statement.evidence = "answered";
+  statement.end();
 }
 
 function textOf(query: PorsagerQuery): string {

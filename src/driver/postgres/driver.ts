@@ -122,6 +122,10 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     return connection.status;
   }
 
+  canPipeline(connection: PostgresConnection): boolean {
+    return connection.canPipeline;
+  }
+
   onLost(connection: PostgresConnection, listener: (cause: unknown) => void): void {
     connection.onLost(listener);
   }

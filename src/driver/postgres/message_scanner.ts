@@ -39,6 +39,8 @@ export class MessageScanner {
   #missing = 0;
   #body = NOTHING;
   #bodyFilled = 0;
+  /** Where, in the bytes being scanned, the message ends that the sink is told of. */
+  messageEnd = 0;
 
   /**
    * @param sink Receives the messages.
@@ -79,6 +81,7 @@ export class MessageScanner {
     const length = (byteAt(header, lengthAt) << 24 | byteAt(header, lengthAt + 1) << 16 |
       byteAt(header, lengthAt + 2) << 8 | byteAt(header, lengthAt + 3)) - 4;
     if (bytes.length - bodyAt >= length) {
+      this.messageEnd = bodyAt + length;
       this.#sink.message(type, bytes, bodyAt, length);
       return bodyAt + length;
     }
@@ -109,6 +112,7 @@ export class MessageScanner {
     if (this.#missing === 0) {
       const body = this.#body;
       this.#body = NOTHING;
+      this.messageEnd = from + count;
       this.#sink.message(this.#type, body, 0, body.length);
     }
     return from + count;

@@ -33,15 +33,28 @@ export interface PorsagerQuery extends Promise<unknown> {
   active: boolean;
   /** Set by a cancel before it was sent. */
   cancelled: unknown;
+  /** What a connection knows of its text; one object for all executions of a prepared statement. */
+  readonly statement: object | null;
+  /** Set, and an error is passed on to `reject` as it is. */
+  reserve?: boolean;
+  /** Values of the parameters, once it was built. */
+  parameters?: readonly unknown[];
+  readonly args: readonly unknown[];
   /** Whether its parameters are described before they are bound; an error is answered by a Sync then. */
   describeFirst?: unknown;
-  /** Set when the driver sent it again by itself (stale prepared statement). */
-  retried?: unknown;
   /** Settle the promise. */
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;
   /** Whether it is a COPY whose promise settles when the stream starts. */
   readonly streaming?: boolean;
+  /** Whether it is only described, not executed; if set while it is built, what was prepared for it is forgotten. */
+  onlyDescribe?: boolean;
+  /**
+   * Whether it uses what was prepared before. If set when the server refuses it because that no longer holds, porsager
+   * sends it again by itself: with values that are written out already and would be once more, and in disorder if others
+   * are in flight.
+   */
+  prepared?: boolean;
   /** Set for cursors. */
   readonly cursorRows?: number;
   /** Set for `forEach` and cursors: the caller's own function runs while the answer is read. */
@@ -102,6 +115,44 @@ export interface Template {
    * taking a lease.
    */
   readonly prototype: object;
+}
+
+/**
+ * Sends a query behind one that is not answered yet. When it cannot even be built, porsager takes the error for that of
+ * the query that is executing, and keeps the failed one in its list: here it is told apart, and the caller has to give
+ * the list the answer it waits for.
+ *
+ * @param connection Where.
+ * @param query What.
+ * @param executing The oldest query that is not answered.
+ * @returns Why it was not sent; `undefined` if it was.
+ */
+export function executeBehind(
+  connection: PorsagerConnection,
+  query: PorsagerQuery,
+  executing: PorsagerQuery,
+): { readonly error: unknown } | undefined {
+  let failure: { readonly error: unknown } | undefined;
+  const { reject } = executing;
+  executing.reject = (error) => {
+    failure = { error };
+  };
+  executing.reserve = true;
+  connection.execute(query);
+  executing.reserve = false;
+  executing.reject = reject;
+  return failure && { error: describeFailure(failure.error, query) };
+}
+
+/** As porsager describes errors: with the statement's text and values, hidden unless `debug` is set. */
+function describeFailure(thrown: unknown, query: PorsagerQuery): unknown {
+  const error = thrown !== null && typeof thrown === "object" ? thrown : new Error(String(thrown));
+  if ("query" in error || "parameters" in error || !Object.isExtensible(error)) return error;
+  return Object.defineProperties(error, {
+    query: { value: query.string },
+    parameters: { value: query.parameters },
+    args: { value: query.args },
+  });
 }
 
 /** Refuses what must never happen: a client of ours opening a socket by itself. */

@@ -137,7 +137,7 @@ function cancel(query: PorsagerQuery): void {
   const statement = query[STATEMENT];
   if (statement !== undefined) return statement.cancel();
   query.cancelled = true;
-  query.reject(cancelledError());
+  query.reject(cancelledError("not-applied"));
 }
 
 /** Loaded when used: not every runtime has files. */

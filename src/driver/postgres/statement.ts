@@ -6,7 +6,7 @@
 
 import type { Evidence } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome, SteadyError } from "../../core/errors.ts";
-import { isFatal, isRetryable } from "./classify.ts";
+import { isFatal, isRetryable, isStalePreparation } from "./classify.ts";
 import { watchCursor } from "./cursor_calls.ts";
 import type { Watch } from "./statement_limits.ts";
 import { isPostgresError, type PorsagerQuery } from "./porsager.ts";
@@ -57,10 +57,21 @@ export class Statement {
   carrier: StatementCarrier | undefined = undefined;
   /** Watches over its signal and deadline. */
   watch: Watch | undefined = undefined;
-  /** Neighbours among the statements that wait for the same connection. */
+  /** Whether it can be sent behind others, and others behind it: one of its own, in no transaction. */
+  pipelined = false;
+  /** Its place in what leaves the connection and in what is answered: how many Execute and Sync messages come before. */
+  executesBefore = 0;
+  syncsBefore = 0;
+  /** Whether it is to be cancelled as soon as that can hit nothing else. */
+  cancelWanted = false;
+  /** Neighbours among the statements that wait for the same connection; `next` also among those in flight. */
   previous: Statement | undefined = undefined;
   next: Statement | undefined = undefined;
   readonly #listener: StatementListener | undefined;
+  #wasPrepared = false;
+  /** Why the server refused what was prepared for it, the first time. */
+  #staleError: unknown;
+  #renewed = false;
   #over = false;
   /** Whether it was the caller's own callback that failed. */
   #callerThrew = false;
@@ -134,6 +145,14 @@ export class Statement {
    */
   reject(error: unknown): void {
     if (this.failed) return;
+    if (this.#wasPrepared && !this.isStale && isStalePreparation(error)) {
+      this.#staleError = error;
+      return;
+    }
+    this.#fail(this.#staleError !== undefined && isPostgresError(error) ? this.#staleError : error);
+  }
+
+  #fail(error: unknown): void {
     this.failed = true;
     const described = this.#describe(error);
     this.#listener?.failed?.(described);
@@ -147,6 +166,40 @@ export class Statement {
     const stream = this.stream as CopyStream | undefined;
     if (stream?.writableFinished === false && !stream.destroyed) stream.destroy(described);
     if (this.#isOutOfStep(error)) this.abort(described);
+  }
+
+  /** Whether the server refused it for what was prepared for it before, so that it may be prepared anew. */
+  get isStale(): boolean {
+    return this.#staleError !== undefined && !this.#renewed && !this.failed;
+  }
+
+  /** It cannot be prepared anew, so that what the server said is its error. */
+  rejectStale(): void {
+    this.#fail(this.#staleError);
+  }
+
+  /** Makes it as new, to be prepared anew and sent by itself. */
+  renew(): void {
+    this.#renewed = true;
+    this.evidence = "unsent";
+    this.pipelined = false;
+    // They are written out by now, and are built anew from the caller's own.
+    this.query.parameters = undefined;
+  }
+
+  /** It is about to be given to porsager. */
+  beforeExecute(): void {
+    // Makes porsager forget what was prepared, and ask again for the types of the parameters.
+    if (this.#renewed) this.query.onlyDescribe = true;
+  }
+
+  /** It was given to porsager. */
+  afterExecute(): void {
+    const { query } = this;
+    if (this.#renewed) query.onlyDescribe = false;
+    if (query.cursorFn !== undefined) return;
+    this.#wasPrepared = query.prepared === true;
+    query.prepared = false;
   }
 
   /**
@@ -218,12 +271,16 @@ export class Statement {
   }
 }
 
-/** The error of a statement that was cancelled before it was sent; as porsager's. */
-export function cancelledError(): Error {
+/**
+ * The error of a statement that this side cancelled; as porsager's.
+ *
+ * @param outcome What is known of it.
+ */
+export function cancelledError(outcome: Outcome): Error {
   return addOutcome(
     Object.assign(new Error("57014: canceling statement due to user request"), { code: "57014" }),
-    "not-applied",
-    true,
+    outcome,
+    outcome === "not-applied",
   );
 }
 

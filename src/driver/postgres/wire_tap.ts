@@ -58,10 +58,15 @@ export class WireTap {
   commandsCompleted = 0;
   /** Whether rows came since the last CommandComplete. */
   rowsLeft = false;
+  /** Where, in the bytes that came last, errors end that struck amid rows. */
+  readonly cutRowsAt: number[] = [];
   /** Whether a COPY to this side is under way, and more of it to come. */
   copyingOut = false;
 
-  readonly #incoming = new MessageScanner(new IncomingSink(this), { untypedStart: false });
+  readonly #incoming: MessageScanner = new MessageScanner(
+    new IncomingSink(this, () => this.cutRowsAt.push(this.#incoming.messageEnd)),
+    { untypedStart: false },
+  );
   readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
 
   /** Whether something that was sent is not answered yet. */
@@ -75,6 +80,7 @@ export class WireTap {
    * @param bytes As they came.
    */
   incoming(bytes: Uint8Array): void {
+    this.cutRowsAt.length = 0;
     this.#incoming.scan(bytes);
   }
 
@@ -111,9 +117,11 @@ class OutgoingSink implements MessageSink {
 
 class IncomingSink implements MessageSink {
   readonly #tap: WireTap;
+  readonly #rowsCut: () => void;
 
-  constructor(tap: WireTap) {
+  constructor(tap: WireTap, rowsCut: () => void) {
     this.#tap = tap;
+    this.#rowsCut = rowsCut;
   }
 
   wants(type: number): boolean {
@@ -145,6 +153,7 @@ class IncomingSink implements MessageSink {
       case ERROR_RESPONSE:
         tap.error = readError(bytes.subarray(start, start + length));
         if (tap.error.fatal) tap.fatal = tap.error;
+        else if (tap.rowsLeft) this.#rowsCut();
         return;
       case BACKEND_KEY_DATA: {
         const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);

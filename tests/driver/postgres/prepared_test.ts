@@ -38,6 +38,18 @@ Deno.test("A prepared statement that the server forgot is sent again, unseen by 
   assertEquals(db.stats().idle, 1);
 });
 
+Deno.test("A statement that is prepared anew has its values written out anew, not a second time", async () => {
+  await using schema = await Schema.create();
+  using session = await openSession(schema.url);
+  const { sql } = session;
+  const ask = () =>
+    sql`select ${sql.json({ a: "b" })}::jsonb as json, ${["x", "y"]}::text[] as list`;
+  const rows = [{ json: { a: "b" }, list: ["x", "y"] }];
+  assertEquals([...await ask()], rows as never);
+  await sql`deallocate all`;
+  assertEquals([...await ask()], rows as never);
+});
+
 Deno.test("A prepared statement whose result changed fails its transaction, where it cannot be sent again", async () => {
   await using schema = await Schema.create("create table t (x int)");
   using session = await openSession(schema.url);

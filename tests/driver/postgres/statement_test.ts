@@ -133,7 +133,9 @@ Deno.test("Statement.cancel() and abort() go to who carries it", () => {
 });
 
 Deno.test("cancelledError() is as porsager's", () => {
-  const error = cancelledError();
-  assertEquals(error.message, "57014: canceling statement due to user request");
-  assertEquals([Reflect.get(error, "code"), ...described(error)], ["57014", "not-applied", true]);
+  for (const [outcome, retryable] of [["not-applied", true], ["unknown", false]] as const) {
+    const error = cancelledError(outcome);
+    assertEquals(error.message, "57014: canceling statement due to user request");
+    assertEquals([Reflect.get(error, "code"), ...described(error)], ["57014", outcome, retryable]);
+  }
 });
