@@ -114,9 +114,9 @@ export class Pool<C> implements AsyncDisposable {
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options === undefined) {
-      const lease = this.#lendIdle();
-      if (lease !== undefined) return Promise.resolve(lease);
+    if (options === undefined && this.#queue.size === 0) {
+      const slot = this.#bag.takeIdle();
+      if (slot !== undefined) return Promise.resolve(new PoolLease(this.#leaseHome, slot));
     }
     const promise = new Promise<Lease<C>>(this.#executor);
     const lent = this.#lent;
@@ -393,6 +393,7 @@ export class Pool<C> implements AsyncDisposable {
         if (ready.state !== "used") this.#bag.move(ready, "used");
         if (waiter.shares) this.#multiplexer?.joined(ready, this.#queue.size);
         waiter.lent(new PoolLease(this.#leaseHome, ready));
+        // Who was served may have given back, or asked again.
         ready = this.#queue.size > 0 ? this.#nextReady(ready) : undefined;
       }
     } finally {

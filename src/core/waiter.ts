@@ -37,7 +37,8 @@ export class Waiter<C> {
   next: Waiter<C> | undefined = undefined;
   /** Place in the heap of deadlines that are out of order; -1 when not there. */
   heapIndex = -1;
-  #signal: AbortSignal | undefined = undefined;
+  /** What it listens to. */
+  signal: AbortSignal | undefined = undefined;
   #home: WaiterHome<C> | undefined = undefined;
 
   constructor(
@@ -61,20 +62,20 @@ export class Waiter<C> {
    * @param home Told when it aborts.
    */
   listen(signal: AbortSignal, home: WaiterHome<C>): void {
-    this.#signal = signal;
+    this.signal = signal;
     this.#home = home;
     signal.addEventListener("abort", this, { once: true });
   }
 
   /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
   deafen(): void {
-    if (this.#signal === undefined) return;
-    this.#signal.removeEventListener("abort", this);
-    this.#signal = undefined;
+    if (this.signal === undefined) return;
+    this.signal.removeEventListener("abort", this);
+    this.signal = undefined;
   }
 
   /** The signal aborted. */
   handleEvent(): void {
-    this.#home?.aborted(this, this.#signal?.reason);
+    this.#home?.aborted(this, this.signal?.reason);
   }
 }

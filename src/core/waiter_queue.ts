@@ -123,7 +123,7 @@ export class WaiterQueue<C> {
   #left(waiter: Waiter<C>, next: Waiter<C> | undefined): void {
     if (waiter === this.#earliest) this.#earliest = this.#nextInOrder(next);
     else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
-    waiter.deafen();
+    if (waiter.signal !== undefined) waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
     if (--this.#size === 0) this.#timer?.unref();
   }
