@@ -1,0 +1,97 @@
+/**
+ * What every entry exports beside its own `runtime` and `createPool`, and how it makes the latter.
+ *
+ * @module
+ */
+
+import type { Runtime } from "../core/runtime.ts";
+import { PostgresDriver } from "../driver/postgres/driver.ts";
+import { type PostgresTypes, resolvePostgresOptions } from "../driver/postgres/options.ts";
+import { type CreatePoolOptions, splitOptions } from "./options.ts";
+import { PostgresPool } from "./postgres_pool.ts";
+
+export type { Clock, Timer } from "../core/clock.ts";
+export type {
+  Command,
+  ConnectionStatus,
+  Driver,
+  DriverCallOptions,
+  ErrorClass,
+  Evidence,
+  IsolationLevel,
+  ResetLevel,
+  Sharing,
+} from "../core/driver.ts";
+export type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
+export type {
+  ConnectOptions,
+  ContextVariable,
+  Runtime,
+  Socket,
+  SocketAddress,
+  SocketHandlers,
+  TlsOptions,
+} from "../core/runtime.ts";
+export type { PoolState, PoolStats } from "../core/stats.ts";
+export { PostgresConnection } from "../driver/postgres/connection.ts";
+export { PostgresDriver } from "../driver/postgres/driver.ts";
+export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";
+export type { LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
+export type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+export type { SslOptions } from "../driver/postgres/tls.ts";
+export type {
+  TransactionOptions,
+  TransactionResult,
+  TransactionSql,
+  TransactionViews,
+} from "../driver/postgres/transaction.ts";
+export type { CreatePoolOptions } from "./options.ts";
+export { PostgresLease } from "./postgres_lease.ts";
+export { PostgresPool } from "./postgres_pool.ts";
+
+/** How a pool is made: `createPool` of each entry. */
+export interface CreatePool {
+  /**
+   * Makes a pool of PostgreSQL connections. Nothing is opened before the first use.
+   *
+   * @param url Connection URL, `postgres://user:password@host:port/database?parameter=value`.
+   * @param options Options of pool and driver; they win over the URL.
+   * @returns The pool.
+   * @throws {TypeError} If the URL or an option is wrong, or does not exist. No message shows a password.
+   * @throws {RangeError} If an option is out of range.
+   */
+  <T extends PostgresTypes = Record<never, never>>(
+    url: string,
+    options?: CreatePoolOptions<T>,
+  ): PostgresPool<T>;
+  /**
+   * Makes a pool of PostgreSQL connections, from options and the `PG*` environment variables alone.
+   *
+   * @param options Options of pool and driver.
+   * @returns The pool.
+   * @throws {TypeError} If an option is wrong, or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   */
+  <T extends PostgresTypes = Record<never, never>>(
+    options?: CreatePoolOptions<T>,
+  ): PostgresPool<T>;
+}
+
+/**
+ * Makes the `createPool` of an entry.
+ *
+ * @param runtime Supplies sockets and async context.
+ * @returns The function.
+ */
+export function createPoolOn(runtime: Runtime): CreatePool {
+  return <T extends PostgresTypes>(
+    urlOrOptions?: string | CreatePoolOptions<T>,
+    options?: CreatePoolOptions<T>,
+  ): PostgresPool<T> => {
+    const { url, pool, postgres } = splitOptions<T>(urlOrOptions, options);
+    return PostgresPool.create<T>(
+      new PostgresDriver(runtime, resolvePostgresOptions(url, postgres)),
+      pool,
+    );
+  };
+}
