@@ -6,6 +6,7 @@
 
 import type { ErrorClass } from "../../core/driver.ts";
 import { ConnectionLostError } from "../../core/errors.ts";
+import { isDenied } from "./permission.ts";
 import { isPostgresError } from "./porsager.ts";
 
 /** The server will refuse until somebody changes something. */
@@ -47,9 +48,9 @@ export function classify(error: unknown): ErrorClass {
     if (!isFatal(error)) return "statement"; // 08xxx, too: of a foreign server, or of one message.
     return error.code.startsWith("08") ? "lost" : "unavailable";
   }
-  // Wrong types, and missing permissions (Deno's NotCapable): the next attempt would fail alike.
+  // Wrong types, and missing permissions: the next attempt would fail alike.
   if (error instanceof TypeError || error instanceof RangeError) return "rejected";
-  if (error instanceof Error && error.name === "NotCapable") return "rejected";
+  if (isDenied(error)) return "rejected";
   return "unavailable";
 }
 

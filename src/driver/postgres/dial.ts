@@ -5,6 +5,7 @@
  */
 
 import type { Runtime, Socket, SocketAddress, SocketHandlers } from "../../core/runtime.ts";
+import { explainDenied } from "./permission.ts";
 import type { TlsPolicy } from "./tls.ts";
 
 /** Where and how to connect. */
@@ -35,14 +36,8 @@ export async function dial(
   endpoint: Endpoint,
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
-  const { address, tls: policy, keepAliveMs } = endpoint;
-  const socket = runtime.connect(address, {
-    secureTransport: policy === undefined ? "off" : policy.direct ? "on" : "starttls",
-    tls: policy?.tls,
-    keepAliveMs,
-    signal,
-  });
-  await socket.opened;
+  const socket = await connect(runtime, endpoint, signal);
+  const { tls: policy } = endpoint;
   if (policy === undefined || policy.direct) return checked(socket, signal);
   const abort = (): void => socket.destroy();
   signal?.addEventListener("abort", abort, { once: true });
@@ -75,6 +70,25 @@ export async function dial(
     throw error;
   } finally {
     signal?.removeEventListener("abort", abort);
+  }
+}
+
+async function connect(
+  runtime: Runtime,
+  { address, tls: policy, keepAliveMs }: Endpoint,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  try {
+    const socket = runtime.connect(address, {
+      secureTransport: policy === undefined ? "off" : policy.direct ? "on" : "starttls",
+      tls: policy?.tls,
+      keepAliveMs,
+      signal,
+    });
+    await socket.opened;
+    return socket;
+  } catch (error) {
+    throw explainDenied(error, address);
   }
 }
 

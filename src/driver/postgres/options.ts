@@ -4,10 +4,10 @@
  * @module
  */
 
-import process from "node:process";
 import type { SocketAddress } from "../../core/runtime.ts";
 import type { Endpoint } from "./dial.ts";
-import { createTemplate, type Template } from "./porsager.ts";
+import { type GivenOptions, type ParsedOptions, parseOptions, readValue } from "./parse_options.ts";
+import { createTemplate, refuseSocket, type Template } from "./porsager.ts";
 import { type SslOptions, tlsPolicy } from "./tls.ts";
 
 /** Custom types by name, as porsager takes them. */
@@ -141,37 +141,27 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
 ): ResolvedPostgresOptions {
   checkOptions(options);
   const fromUrl = url === undefined ? {} : readUrl(url);
-  const given: Record<string, unknown> = { ...fromUrl.options, ...withoutAliases(options) };
-  checkSessionAttributes(given.target_session_attrs);
-  const host = given.host ?? process.env.PGHOST;
-  if (typeof host === "string" && host !== "" && !host.includes(",")) {
-    const port = Number(given.port ?? process.env.PGPORT ?? 5432);
-    if (host.startsWith("/")) given.path ??= `${host}/.s.PGSQL.${port}`;
-    // As an array porsager takes it as it is; as a text it would cut an IPv6 address at its colons.
-    given.host = [host];
-    given.port = [port];
-  }
-  const template = createTemplate({
-    ...given,
+  const parsed = parseOptions({
+    ...fromUrl.options,
+    ...withoutAliases(options),
     connection: { ...fromUrl.parameters, ...options.connection },
     // Without one porsager prints notices.
     onnotice: quietly(options.onnotice) ?? (() => {}),
     onparameter: quietly(options.onparameter),
     onclose: quietly(options.onclose),
-  });
-  const { options: parsed } = template;
-  if (parsed.host.length !== 1) throw severalHosts();
+  }, refuseSocket);
+  checkParsed(parsed);
   const address = addressOf(parsed);
   const hostname = "hostname" in address ? address.hostname : undefined;
   const policy = tlsPolicy(parsed.ssl, parsed.sslnegotiation, hostname);
   const keepAlive = Number(parsed.keep_alive ?? 0);
   return {
-    template,
+    template: createTemplate(parsed),
     endpoint: { address, tls: policy, keepAliveMs: keepAlive > 0 ? keepAlive * 1000 : 0 },
   };
 }
 
-function addressOf(parsed: Template["options"]): SocketAddress {
+function addressOf(parsed: ParsedOptions): SocketAddress {
   if (typeof parsed.path === "string") return { path: parsed.path };
   const hostname = parsed.host[0] ?? "localhost";
   const port = Number(parsed.port[0]);
@@ -183,8 +173,20 @@ function addressOf(parsed: Template["options"]): SocketAddress {
   return { hostname, port };
 }
 
+/** Checks what may have come from the environment. */
+function checkParsed({ host: [host = ""], user, target_session_attrs }: ParsedOptions): void {
+  if (host.includes(",")) throw severalHosts();
+  if (user === undefined) {
+    throw new TypeError(
+      "Cannot create pool as user is not given and cannot be found out: name it in the url or the options, " +
+        "or let it be read from the environment (in Deno by --allow-env=PGUSER)",
+    );
+  }
+  checkSessionAttributes(target_session_attrs);
+}
+
 /** Under one name each, so that what is given beside a URL wins over the URL whatever it is called. */
-function withoutAliases(options: object): Record<string, unknown> {
+function withoutAliases(options: object): Partial<GivenOptions> {
   const given: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
     if (value === undefined) continue;
@@ -290,7 +292,7 @@ function severalHosts(): TypeError {
 
 /** What a URL says. */
 interface UrlParts {
-  readonly options?: Record<string, unknown>;
+  readonly options?: Partial<GivenOptions>;
   readonly parameters?: Record<string, string>;
 }
 
@@ -352,12 +354,6 @@ function readUrl(text: string): UrlParts {
     else parameters[name] = value;
   }
   return { options, parameters };
-}
-
-function readValue(value: string): unknown {
-  if (value === "true") return true;
-  if (value === "false" || value === "disable") return false;
-  return value;
 }
 
 function parseUrl(text: string): URL {

@@ -10,6 +10,7 @@
  */
 
 import postgres from "postgres";
+import type { ParsedOptions } from "./parse_options.ts";
 import type { STATEMENT, Statement } from "./statement.ts";
 
 /** A query of porsager's, seen from the inside. */
@@ -85,24 +86,7 @@ export interface PorsagerConnection {
   reserved: ((() => void) & { release?: boolean }) | null;
 }
 
-/** porsager's options after parsing, as far as this driver looks at them. */
-export interface ParsedOptions {
-  readonly host: readonly string[];
-  readonly port: readonly number[];
-  readonly path: string | false;
-  readonly database: string;
-  readonly user: string;
-  readonly pass: string | (() => string | Promise<string>);
-  readonly ssl: unknown;
-  readonly sslnegotiation: unknown;
-  readonly keep_alive: number | null;
-  readonly fetch_types: boolean;
-  readonly debug: unknown;
-  readonly shared: unknown;
-  readonly onclose?: (id: number) => void;
-}
-
-/** A client that never connects: it parses the options once and makes queries, fragments and helpers. */
+/** A client that never connects: it makes queries, fragments and helpers. */
 export interface Template {
   /** The client itself. */
   readonly sql: postgres.Sql;
@@ -161,22 +145,17 @@ export function refuseSocket(): never {
 }
 
 /**
- * Parses options the way porsager does.
+ * Makes a client that never connects.
  *
- * @param options What porsager takes.
- * @returns A client that never connects.
+ * @param options Parsed, with {@linkcode refuseSocket} for a socket. They are taken as they are, and shared.
+ * @returns The client and what it is made of.
  */
-export function createTemplate(options: Record<string, unknown>): Template {
-  const sql = postgres({
-    ...options,
-    max: 1,
-    socket: refuseSocket,
-    no_subscribe: true,
-  } as unknown as postgres.Options<Record<never, never>>);
+export function createTemplate(options: ParsedOptions): Template {
+  const sql = postgres(options as unknown as postgres.Options<Record<never, never>>);
   const { constructor } = sql.unsafe("");
   return {
     sql: sql as postgres.Sql,
-    options: sql.options as unknown as ParsedOptions,
+    options,
     Query: constructor as unknown as PorsagerQueryClass,
     prototype: Object.assign(Object.create(Function.prototype), {
       types: sql.types,
@@ -201,7 +180,6 @@ export function createClient(
 ): postgres.Sql {
   return postgres({
     ...template.options,
-    // With `shared` set porsager takes the object as it is and parses nothing.
     max: 1,
     pass: own.pass,
     socket: own.socket,
