@@ -61,9 +61,8 @@ export class SteadyError extends Error {
     this.retryable = details.retryable;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "SteadyError";
+  static {
+    setName(this, "SteadyError");
   }
 }
 
@@ -98,9 +97,8 @@ export class AcquireTimeoutError extends SteadyError {
     this.stats = stats;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "AcquireTimeoutError";
+  static {
+    setName(this, "AcquireTimeoutError");
   }
 }
 
@@ -134,9 +132,8 @@ export class TooManyConnectionsError extends SteadyError {
     this.stats = stats;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "TooManyConnectionsError";
+  static {
+    setName(this, "TooManyConnectionsError");
   }
 }
 
@@ -159,9 +156,8 @@ export class TooManyWaitersError extends SteadyError {
     this.stats = stats;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "TooManyWaitersError";
+  static {
+    setName(this, "TooManyWaitersError");
   }
 }
 
@@ -194,9 +190,8 @@ export class ConnectError extends SteadyError {
     this.stats = details.stats;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "ConnectError";
+  static {
+    setName(this, "ConnectError");
   }
 }
 
@@ -222,9 +217,8 @@ export class StatementTimeoutError extends SteadyError {
     this.timeoutMs = timeoutMs;
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "StatementTimeoutError";
+  static {
+    setName(this, "StatementTimeoutError");
   }
 }
 
@@ -239,9 +233,8 @@ export class PoolClosedError extends SteadyError {
     super("CONNECTION_ENDED", message, { outcome: "not-applied", retryable: false });
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "PoolClosedError";
+  static {
+    setName(this, "PoolClosedError");
   }
 }
 
@@ -256,9 +249,8 @@ export class LeaseReleasedError extends SteadyError {
     super("LEASE_RELEASED", message, { outcome: "not-applied", retryable: false });
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "LeaseReleasedError";
+  static {
+    setName(this, "LeaseReleasedError");
   }
 }
 
@@ -286,9 +278,8 @@ export class ConnectionLostError extends SteadyError {
     });
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "ConnectionLostError";
+  static {
+    setName(this, "ConnectionLostError");
   }
 }
 
@@ -307,9 +298,8 @@ export class CommitUnknownError extends SteadyError {
     );
   }
 
-  /** Name of the class. */
-  override get name(): string {
-    return "CommitUnknownError";
+  static {
+    setName(this, "CommitUnknownError");
   }
 }
 
@@ -324,4 +314,16 @@ export function messageOf(error: unknown): string {
     return error.errors.map(messageOf).join("; ");
   }
   return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Names a class of errors. A property of the prototype and not a getter: Bun writes what it finds as a property at the
+ * head of the stack.
+ */
+function setName(errorClass: { readonly prototype: Error }, name: string): void {
+  Object.defineProperty(errorClass.prototype, "name", {
+    value: name,
+    configurable: true,
+    writable: true,
+  });
 }

@@ -1,13 +1,14 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { abortable } from "../../src/core/abortable.ts";
 import { countedSignal } from "./setup.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("abortable() without a signal is the promise itself", () => {
+test("abortable() without a signal is the promise itself", () => {
   const promise = Promise.resolve(1);
   assertStrictEquals(abortable(promise, undefined), promise);
 });
 
-Deno.test("abortable() settles as the promise does, and leaves no listener", async () => {
+test("abortable() settles as the promise does, and leaves no listener", async () => {
   const counted = countedSignal();
   const { signal } = counted.abort;
   const error = new Error("its own");
@@ -16,7 +17,7 @@ Deno.test("abortable() settles as the promise does, and leaves no listener", asy
   assertEquals(counted.listeners, 0);
 });
 
-Deno.test("abortable() rejects with the signal's own reason, at once and later", async () => {
+test("abortable() rejects with the signal's own reason, at once and later", async () => {
   const reason = { any: "thing" };
   const never = new Promise<void>(() => {});
   const rejected = (promise: Promise<void>): Promise<unknown> => promise.catch((error) => error);
@@ -27,7 +28,7 @@ Deno.test("abortable() rejects with the signal's own reason, at once and later",
   assertStrictEquals(await waiting, reason);
 });
 
-Deno.test("abortable() lets the promise go on, and handles its late rejection", async () => {
+test("abortable() lets the promise go on, and handles its late rejection", async () => {
   const { promise, reject } = Promise.withResolvers<void>();
   const abort = new AbortController();
   const both = [abortable(promise, abort.signal), abortable(promise, AbortSignal.abort("before"))];

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { Bag, type CountedState } from "../../src/core/bag.ts";
 import { Slot, type SlotState } from "../../src/core/slot.ts";
+import { test } from "../support/test.ts";
 
 const STATES: readonly CountedState[] = [
   "connecting",
@@ -19,13 +20,13 @@ function filled(count: number): { bag: Bag<string>; slots: Slot<string>[] } {
   return { bag, slots };
 }
 
-Deno.test("Bag.add() counts a new slot as connecting", () => {
+test("Bag.add() counts a new slot as connecting", () => {
   const { bag, slots } = filled(3);
   assertEquals([bag.total, bag.counts.connecting, bag.counts.idle], [3, 3, 0]);
   assertEquals([...bag.slots()], slots);
 });
 
-Deno.test("Bag.move() keeps the counts through every state", () => {
+test("Bag.move() keeps the counts through every state", () => {
   const { bag, slots: [slot] } = filled(1);
   assert(slot !== undefined);
   for (const state of STATES) {
@@ -36,7 +37,7 @@ Deno.test("Bag.move() keeps the counts through every state", () => {
   }
 });
 
-Deno.test("Bag.move() to gone takes the slot out of the books, for good", () => {
+test("Bag.move() to gone takes the slot out of the books, for good", () => {
   const { bag, slots: [slot] } = filled(1);
   assert(slot !== undefined);
   bag.move(slot, "idle");
@@ -47,7 +48,7 @@ Deno.test("Bag.move() to gone takes the slot out of the books, for good", () => 
   assertEquals(STATES.map((state) => bag.counts[state]), [0, 0, 0, 0, 0, 0]);
 });
 
-Deno.test("Bag.move() to the same state changes nothing", () => {
+test("Bag.move() to the same state changes nothing", () => {
   const { bag, slots } = filled(2);
   for (const slot of slots) {
     bag.move(slot, "idle");
@@ -59,7 +60,7 @@ Deno.test("Bag.move() to the same state changes nothing", () => {
   assertStrictEquals(bag.takeIdle(), undefined);
 });
 
-Deno.test("Bag.takeIdle() lends who came back last, and marks it used", () => {
+test("Bag.takeIdle() lends who came back last, and marks it used", () => {
   const { bag, slots } = filled(3);
   for (const slot of slots) bag.move(slot, "idle");
   const taken = bag.takeIdle();
@@ -68,7 +69,7 @@ Deno.test("Bag.takeIdle() lends who came back last, and marks it used", () => {
   assertStrictEquals(bag.takeIdle(), slots[1]);
 });
 
-Deno.test("Bag agrees with an array, whatever leaves whatever place", () => {
+test("Bag agrees with an array, whatever leaves whatever place", () => {
   const step = fc.record({
     slot: fc.nat(5),
     to: fc.constantFrom<SlotState | "take">(...STATES, "gone", "take"),

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../src/core/clock.ts";
+import { test } from "../support/test.ts";
 
 interface FakeTimeout {
   readonly delayMs: number;
@@ -31,7 +32,7 @@ function withFakeTimeouts(fn: (set: FakeTimeout[]) => void): void {
   }
 }
 
-Deno.test("systemClock.now() is monotonic, wallNow() is the date, random() is from 0 to 1", () => {
+test("systemClock.now() is monotonic, wallNow() is the date, random() is from 0 to 1", () => {
   const before = systemClock.now();
   assert(systemClock.now() >= before);
   assert(Math.abs(systemClock.wallNow() - Date.now()) < 60_000);
@@ -41,11 +42,11 @@ Deno.test("systemClock.now() is monotonic, wallNow() is the date, random() is fr
   }
 });
 
-Deno.test("systemClock.schedule() fires once", async () => {
+test("systemClock.schedule() fires once", async () => {
   await new Promise<void>((resolve) => void systemClock.schedule(1, resolve));
 });
 
-Deno.test("systemClock.schedule() takes a delay of 2^31 - 1 ms in one piece", () => {
+test("systemClock.schedule() takes a delay of 2^31 - 1 ms in one piece", () => {
   withFakeTimeouts((set) => {
     let fired = 0;
     systemClock.schedule(2 ** 31 - 1, () => fired++);
@@ -55,7 +56,7 @@ Deno.test("systemClock.schedule() takes a delay of 2^31 - 1 ms in one piece", ()
   });
 });
 
-Deno.test("systemClock.schedule() waits for a delay beyond 2^31 ms in pieces", () => {
+test("systemClock.schedule() waits for a delay beyond 2^31 ms in pieces", () => {
   withFakeTimeouts((set) => {
     let fired = 0;
     const month = 30 * 24 * 3_600_000;
@@ -70,7 +71,7 @@ Deno.test("systemClock.schedule() waits for a delay beyond 2^31 ms in pieces", (
   });
 });
 
-Deno.test("systemClock.schedule() never fires after an infinite delay", () => {
+test("systemClock.schedule() never fires after an infinite delay", () => {
   withFakeTimeouts((set) => {
     let fired = 0;
     const timer = systemClock.schedule(Infinity, () => fired++);
@@ -81,7 +82,7 @@ Deno.test("systemClock.schedule() never fires after an infinite delay", () => {
   });
 });
 
-Deno.test("Timer.cancel() cancels in any piece, and does nothing twice or after firing", () => {
+test("Timer.cancel() cancels in any piece, and does nothing twice or after firing", () => {
   withFakeTimeouts((set) => {
     const long = systemClock.schedule(2 ** 32, () => {});
     set[0]?.fire();
@@ -95,7 +96,7 @@ Deno.test("Timer.cancel() cancels in any piece, and does nothing twice or after 
   });
 });
 
-Deno.test("Timer.unref() and ref() hold over all pieces", () => {
+test("Timer.unref() and ref() hold over all pieces", () => {
   withFakeTimeouts((set) => {
     const timer = systemClock.schedule(2 ** 33, () => {});
     timer.unref();
@@ -110,7 +111,7 @@ Deno.test("Timer.unref() and ref() hold over all pieces", () => {
   });
 });
 
-Deno.test("Timer is born holding the process, on platforms with and without ref()", () => {
+test("Timer is born holding the process, on platforms with and without ref()", () => {
   withFakeTimeouts((set) => {
     systemClock.schedule(1, () => {});
     assertEquals(set[0]?.refs, []);

@@ -2,12 +2,13 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { DeadlineHeap } from "../../src/core/deadline_heap.ts";
 import { Waiter } from "../../src/core/waiter.ts";
+import { test } from "../support/test.ts";
 
 function waiter(deadline: number): Waiter<string> {
   return new Waiter<string>(() => {}, () => {}, deadline, deadline);
 }
 
-Deno.test("DeadlineHeap.first is the earliest, undefined when empty", () => {
+test("DeadlineHeap.first is the earliest, undefined when empty", () => {
   const heap = new DeadlineHeap<string>();
   assertStrictEquals(heap.first, undefined);
   const [late, early] = [waiter(20), waiter(10)];
@@ -20,7 +21,7 @@ Deno.test("DeadlineHeap.first is the earliest, undefined when empty", () => {
   assertStrictEquals(heap.first, undefined);
 });
 
-Deno.test("DeadlineHeap.remove() makes the waiter know that it is out", () => {
+test("DeadlineHeap.remove() makes the waiter know that it is out", () => {
   const heap = new DeadlineHeap<string>();
   const waiters = [3, 1, 2].map(waiter);
   for (const one of waiters) heap.add(one);
@@ -31,7 +32,7 @@ Deno.test("DeadlineHeap.remove() makes the waiter know that it is out", () => {
   }
 });
 
-Deno.test("DeadlineHeap agrees with a sorted array", () => {
+test("DeadlineHeap agrees with a sorted array", () => {
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ add: fc.nat(20) }) },
     { weight: 2, arbitrary: fc.record({ remove: fc.nat() }) },

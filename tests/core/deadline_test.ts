@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type DeadlineOptions, withDeadline } from "../../src/core/deadline.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, watch } from "./setup.ts";
+import { test } from "../support/test.ts";
 
 const late = new Error("late");
 
@@ -12,7 +13,7 @@ function options(
   return { clock, timeoutMs: 100, timeoutError: () => late, ...more };
 }
 
-Deno.test("withDeadline() gives the operation's result and leaves no timer, no listener", async () => {
+test("withDeadline() gives the operation's result and leaves no timer, no listener", async () => {
   const clock = new VirtualClock();
   const counted = countedSignal();
   const { signal } = counted.abort;
@@ -25,7 +26,7 @@ Deno.test("withDeadline() gives the operation's result and leaves no timer, no l
   assertEquals([clock.pending, counted.listeners], [0, 0]);
 });
 
-Deno.test("withDeadline() rejects what the operation throws", async () => {
+test("withDeadline() rejects what the operation throws", async () => {
   const clock = new VirtualClock();
   const error = new TypeError("thrown before there was a promise");
   const seen = watch(withDeadline(() => {
@@ -36,7 +37,7 @@ Deno.test("withDeadline() rejects what the operation throws", async () => {
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("withDeadline() settles at the deadline though the operation ignores its signal", async () => {
+test("withDeadline() settles at the deadline though the operation ignores its signal", async () => {
   const clock = new VirtualClock();
   const seen = watch(withDeadline(() => new Promise<string>(() => {}), options(clock)));
   await clock.advance(99);
@@ -45,7 +46,7 @@ Deno.test("withDeadline() settles at the deadline though the operation ignores i
   assertStrictEquals(seen.error, late);
 });
 
-Deno.test("withDeadline() aborts the operation, whose own error does not win", async () => {
+test("withDeadline() aborts the operation, whose own error does not win", async () => {
   const clock = new VirtualClock();
   let given: AbortSignal | undefined;
   const seen = watch(withDeadline((signal) => {
@@ -60,7 +61,7 @@ Deno.test("withDeadline() aborts the operation, whose own error does not win", a
   assertStrictEquals(given.reason, late);
 });
 
-Deno.test("withDeadline() ends with the outer signal's own reason", async () => {
+test("withDeadline() ends with the outer signal's own reason", async () => {
   const clock = new VirtualClock();
   const counted = countedSignal();
   let given: AbortSignal | undefined;
@@ -76,7 +77,7 @@ Deno.test("withDeadline() ends with the outer signal's own reason", async () => 
   assertEquals([clock.pending, counted.listeners], [0, 0]);
 });
 
-Deno.test("withDeadline() does not start under an aborted signal", async () => {
+test("withDeadline() does not start under an aborted signal", async () => {
   const clock = new VirtualClock();
   let started = false;
   const seen = watch(withDeadline(() => {
@@ -87,7 +88,7 @@ Deno.test("withDeadline() does not start under an aborted signal", async () => {
   assertEquals([seen.error, started, clock.pending], ["before", false, 0]);
 });
 
-Deno.test("withDeadline() hands on a result that came too late", async () => {
+test("withDeadline() hands on a result that came too late", async () => {
   const clock = new VirtualClock();
   const { promise, resolve } = Promise.withResolvers<string>();
   const given: string[] = [];
@@ -100,7 +101,7 @@ Deno.test("withDeadline() hands on a result that came too late", async () => {
   assertEquals([seen.state, given], ["rejected", ["late result"]]);
 });
 
-Deno.test("withDeadline() drops a late result nobody asked for, and a late error", async () => {
+test("withDeadline() drops a late result nobody asked for, and a late error", async () => {
   const clock = new VirtualClock();
   const good = Promise.withResolvers<string>();
   const bad = Promise.withResolvers<string>();

@@ -13,6 +13,7 @@ import {
   TooManyWaitersError,
 } from "../../src/core/errors.ts";
 import type { PoolStats } from "../../src/core/stats.ts";
+import { test } from "../support/test.ts";
 
 const STATS: PoolStats = {
   state: "open",
@@ -163,7 +164,7 @@ const CASES: readonly {
 ];
 
 for (const { error, name, code, outcome, retryable, message } of CASES) {
-  Deno.test(`${name} (${code}, ${outcome}) says what it is`, () => {
+  test(`${name} (${code}, ${outcome}) says what it is`, () => {
     assertInstanceOf(error, SteadyError);
     assertInstanceOf(error, Error);
     assertEquals(
@@ -176,14 +177,14 @@ for (const { error, name, code, outcome, retryable, message } of CASES) {
   });
 }
 
-Deno.test("SteadyError carries a cause only if there is one", () => {
+test("SteadyError carries a cause only if there is one", () => {
   assertStrictEquals(new AcquireTimeoutError("connect", 1, STATS, cause).cause, cause);
   assertStrictEquals(new CommitUnknownError(cause).cause, cause);
   assert(!("cause" in new AcquireTimeoutError("queue", 1, STATS)));
   assert(!("cause" in new PoolClosedError()));
 });
 
-Deno.test("errors of acquiring carry the pool's counts, and phase and deadline", () => {
+test("errors of acquiring carry the pool's counts, and phase and deadline", () => {
   const timeout = new AcquireTimeoutError("session", 500, STATS);
   assertStrictEquals(timeout.stats, STATS);
   assertEquals([timeout.phase, timeout.timeoutMs], ["session", 500]);
@@ -194,7 +195,7 @@ Deno.test("errors of acquiring carry the pool's counts, and phase and deadline",
   assertStrictEquals(new ConnectError("No", { retryable: true }).stats, undefined);
 });
 
-Deno.test("messageOf() reads whatever was thrown", () => {
+test("messageOf() reads whatever was thrown", () => {
   const several = new AggregateError([new Error("::1 refused"), new Error("127.0.0.1 refused")]);
   assertEquals(messageOf(several), "::1 refused; 127.0.0.1 refused");
   assertEquals(messageOf(new AggregateError([new Error("a")], "both failed")), "both failed");

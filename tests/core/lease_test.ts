@@ -2,6 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { LeaseReleasedError } from "../../src/core/errors.ts";
 import { PoolLease } from "../../src/core/lease.ts";
 import { Slot } from "../../src/core/slot.ts";
+import { test } from "../support/test.ts";
 
 interface Bench {
   readonly lease: PoolLease<string>;
@@ -21,7 +22,7 @@ function bench(): Bench {
   return { lease, slot, calls };
 }
 
-Deno.test("PoolLease gives the connection until it is released", () => {
+test("PoolLease gives the connection until it is released", () => {
   const { lease } = bench();
   assertStrictEquals(lease.connection, "the connection");
   assertEquals([lease.released, lease.lost, lease.epoch], [false, false, 0]);
@@ -31,7 +32,7 @@ Deno.test("PoolLease gives the connection until it is released", () => {
   assertThrows(() => lease.epoch, LeaseReleasedError);
 });
 
-Deno.test("PoolLease.release() gives back once, whatever follows", () => {
+test("PoolLease.release() gives back once, whatever follows", () => {
   const { lease, slot, calls } = bench();
   lease.release();
   lease.release();
@@ -40,7 +41,7 @@ Deno.test("PoolLease.release() gives back once, whatever follows", () => {
   assertEquals(calls, ["takeBack", slot]);
 });
 
-Deno.test("PoolLease.destroy() gives up once, whatever follows", () => {
+test("PoolLease.destroy() gives up once, whatever follows", () => {
   const { lease, slot, calls } = bench();
   lease.destroy();
   lease.destroy();
@@ -49,7 +50,7 @@ Deno.test("PoolLease.destroy() gives up once, whatever follows", () => {
   assertThrows(() => lease.connection, LeaseReleasedError);
 });
 
-Deno.test("PoolLease is released at the end of `using` and `await using`", async () => {
+test("PoolLease is released at the end of `using` and `await using`", async () => {
   const first = bench();
   {
     using _lease = first.lease;
@@ -62,7 +63,7 @@ Deno.test("PoolLease is released at the end of `using` and `await using`", async
   assertEquals(second.calls, ["takeBack", second.slot]);
 });
 
-Deno.test("PoolLease is dead before the home hears of it: a callback cannot use it", () => {
+test("PoolLease is dead before the home hears of it: a callback cannot use it", () => {
   const slot = new Slot<string>(0);
   slot.connection = "the connection";
   const lease = new PoolLease<string>({
@@ -72,7 +73,7 @@ Deno.test("PoolLease is dead before the home hears of it: a callback cannot use 
   lease.release();
 });
 
-Deno.test("PoolLease.lost tells that the connection is gone; the lease never finds another", () => {
+test("PoolLease.lost tells that the connection is gone; the lease never finds another", () => {
   const { lease, slot } = bench();
   slot.state = "gone";
   assertEquals(lease.lost, true);

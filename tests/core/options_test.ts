@@ -7,6 +7,7 @@ import {
   resolvePoolOptions,
 } from "../../src/core/options.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
 const SECRET = "s3cret";
 
@@ -23,7 +24,7 @@ function assertMessage(fn: () => unknown, errorClass: ErrorClass, message: strin
   assertEquals(error.message, message);
 }
 
-Deno.test("resolvePoolOptions() fills in the defaults", () => {
+test("resolvePoolOptions() fills in the defaults", () => {
   const defaults = {
     max: 10,
     maxWaiters: Infinity,
@@ -40,7 +41,7 @@ Deno.test("resolvePoolOptions() fills in the defaults", () => {
   assertEquals(new Set(Object.keys(defaults)), POOL_OPTION_NAMES);
 });
 
-Deno.test("resolvePoolOptions() keeps what was given", () => {
+test("resolvePoolOptions() keeps what was given", () => {
   const clock = new VirtualClock();
   const given = {
     max: 1,
@@ -116,7 +117,7 @@ const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
 ];
 
 for (const [options, errorClass, message] of BAD_POOL_OPTIONS) {
-  Deno.test(`resolvePoolOptions() refuses: ${message}`, () => {
+  test(`resolvePoolOptions() refuses: ${message}`, () => {
     assertMessage(
       () => resolvePoolOptions(untyped(options)),
       errorClass,
@@ -125,7 +126,7 @@ for (const [options, errorClass, message] of BAD_POOL_OPTIONS) {
   });
 }
 
-Deno.test("resolvePoolOptions() refuses a clock that lacks anything", () => {
+test("resolvePoolOptions() refuses a clock that lacks anything", () => {
   for (const missing of ["now", "wallNow", "random", "schedule"]) {
     const clock = { ...systemClock, [missing]: undefined };
     assertMessage(
@@ -136,7 +137,7 @@ Deno.test("resolvePoolOptions() refuses a clock that lacks anything", () => {
   }
 });
 
-Deno.test("checkAcquireOptions() takes what is right", () => {
+test("checkAcquireOptions() takes what is right", () => {
   const { signal } = new AbortController();
   for (const timeoutMs of [undefined, 0, 5, Infinity]) checkAcquireOptions({ timeoutMs, signal });
   checkAcquireOptions({ signal: undefined });
@@ -164,7 +165,7 @@ const BAD_ACQUIRE_OPTIONS: readonly [unknown, ErrorClass, string][] = [
 ];
 
 for (const [options, errorClass, message] of BAD_ACQUIRE_OPTIONS) {
-  Deno.test(`checkAcquireOptions() refuses: ${message}`, () => {
+  test(`checkAcquireOptions() refuses: ${message}`, () => {
     assertMessage(
       () => checkAcquireOptions(untyped(options)),
       errorClass,
@@ -173,7 +174,7 @@ for (const [options, errorClass, message] of BAD_ACQUIRE_OPTIONS) {
   });
 }
 
-Deno.test("resolveCloseTimeout() gives the time to wait, 5 s by default", () => {
+test("resolveCloseTimeout() gives the time to wait, 5 s by default", () => {
   assertEquals(resolveCloseTimeout(), 5_000);
   assertEquals(resolveCloseTimeout({ timeoutMs: undefined }), 5_000);
   for (const timeoutMs of [0, 1.5, Infinity]) {
@@ -197,7 +198,7 @@ const BAD_CLOSE_OPTIONS: readonly [unknown, ErrorClass, string][] = [
 ];
 
 for (const [options, errorClass, message] of BAD_CLOSE_OPTIONS) {
-  Deno.test(`resolveCloseTimeout() refuses: ${message}`, () => {
+  test(`resolveCloseTimeout() refuses: ${message}`, () => {
     assertMessage(
       () => resolveCloseTimeout(untyped(options)),
       errorClass,
@@ -206,7 +207,7 @@ for (const [options, errorClass, message] of BAD_CLOSE_OPTIONS) {
   });
 }
 
-Deno.test("options of every kind never show a secret in their messages", () => {
+test("options of every kind never show a secret in their messages", () => {
   const secrets = [`postgres://app:${SECRET}@db/app`, { password: SECRET }, [SECRET]];
   for (const secret of secrets) {
     const tries: (() => unknown)[] = [

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Outage } from "../../src/core/outage.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
 interface Bench {
   readonly clock: VirtualClock;
@@ -29,7 +30,7 @@ async function pauses({ clock, outage, retries }: Bench, count: number): Promise
   return all;
 }
 
-Deno.test("Outage is on from a failure until ended(), and keeps the last error", () => {
+test("Outage is on from a failure until ended(), and keeps the last error", () => {
   const { outage } = bench();
   assertEquals([outage.on, outage.mayTry, outage.error], [false, true, undefined]);
   outage.ended();
@@ -42,7 +43,7 @@ Deno.test("Outage is on from a failure until ended(), and keeps the last error",
   assertEquals([outage.on, outage.mayTry, outage.error], [false, true, undefined]);
 });
 
-Deno.test("Outage pauses 100 ms at first, then twice as long each time, up to 10 s", async () => {
+test("Outage pauses 100 ms at first, then twice as long each time, up to 10 s", async () => {
   assertEquals(await pauses(bench(), 10), [
     100,
     200,
@@ -57,7 +58,7 @@ Deno.test("Outage pauses 100 ms at first, then twice as long each time, up to 10
   ]);
 });
 
-Deno.test("Outage pauses no longer than a quarter of the acquire's deadline", async () => {
+test("Outage pauses no longer than a quarter of the acquire's deadline", async () => {
   assertEquals(await pauses(bench(2_000), 5), [100, 200, 400, 500, 500]);
   assertEquals(await pauses(bench(100), 2), [25, 25]);
   for (const unlimited of [0, Infinity]) {
@@ -65,13 +66,13 @@ Deno.test("Outage pauses no longer than a quarter of the acquire's deadline", as
   }
 });
 
-Deno.test("Outage draws each pause by chance, from nothing to the longest", async () => {
+test("Outage draws each pause by chance, from nothing to the longest", async () => {
   const draws = [0.5, 0.25, 0, 0.75];
   const drawn = await pauses(bench(60_000, () => draws.shift() ?? 0), 4);
   assertEquals(drawn, [50, 50, 0, 600]);
 });
 
-Deno.test("Outage.mayTry is true when the pause is over", async () => {
+test("Outage.mayTry is true when the pause is over", async () => {
   const { clock, outage } = bench();
   outage.failed(new Error("down"));
   await clock.advance(99);
@@ -80,7 +81,7 @@ Deno.test("Outage.mayTry is true when the pause is over", async () => {
   assert(outage.mayTry);
 });
 
-Deno.test("Outage takes failures within one pause for one: they began before it", async () => {
+test("Outage takes failures within one pause for one: they began before it", async () => {
   const { clock, outage } = bench();
   for (let i = 0; i < 10; i++) outage.failed(new Error(`refused ${i}`));
   await clock.advance(100);
@@ -92,7 +93,7 @@ Deno.test("Outage takes failures within one pause for one: they began before it"
   assert(outage.mayTry);
 });
 
-Deno.test("Outage.wait() sets one timer, which holds the process; stopWaiting() leaves none", async () => {
+test("Outage.wait() sets one timer, which holds the process; stopWaiting() leaves none", async () => {
   const { clock, outage, retries } = bench();
   outage.failed(new Error("down"));
   assertEquals(clock.pending, 0);
@@ -110,7 +111,7 @@ Deno.test("Outage.wait() sets one timer, which holds the process; stopWaiting() 
   assertEquals([retries, clock.pending], [[1_000], 0]);
 });
 
-Deno.test("Outage.ended() cancels the retry and starts afresh", async () => {
+test("Outage.ended() cancels the retry and starts afresh", async () => {
   const { clock, outage, retries } = bench();
   await pauses({ clock, outage, retries }, 5);
   outage.failed(new Error("down"));

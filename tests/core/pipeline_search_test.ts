@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { PipelineSearch } from "../../src/core/pipeline_search.ts";
+import { test } from "../support/test.ts";
 
 /** Feeds a search with statements whose response time depends on the width; notes the widths it was at. */
 function feed(
@@ -22,18 +23,18 @@ function favourite(spent: Map<number, number>): number {
   return [...spent].reduce((best, next) => next[1] > best[1] ? next : best)[0];
 }
 
-Deno.test("PipelineSearch begins with a connection for each statement", () => {
+test("PipelineSearch begins with a connection for each statement", () => {
   assertEquals(new PipelineSearch(10).width, 0);
 });
 
-Deno.test("PipelineSearch goes down to one connection where fewer are faster", () => {
+test("PipelineSearch goes down to one connection where fewer are faster", () => {
   const search = new PipelineSearch(10);
   const faster = (width: number) => width === 0 ? 11 : width;
   feed(search, 5_000, faster);
   assertEquals(favourite(feed(search, 20_000, faster)), 1);
 });
 
-Deno.test("PipelineSearch stays with a connection each where sharing is slower, and tries ever more rarely", () => {
+test("PipelineSearch stays with a connection each where sharing is slower, and tries ever more rarely", () => {
   const search = new PipelineSearch(10);
   const slower = (width: number) => width === 0 ? 1 : 20 / width;
   const first = feed(search, 10_000, slower);
@@ -43,14 +44,14 @@ Deno.test("PipelineSearch stays with a connection each where sharing is slower, 
   assert((later.get(0) ?? 0) < 100_000, "it never tries again");
 });
 
-Deno.test("PipelineSearch finds a width between the ends", () => {
+test("PipelineSearch finds a width between the ends", () => {
   const search = new PipelineSearch(16);
   const best = (width: number) => 1 + Math.abs(Math.log2((width || 64) / 4));
   feed(search, 20_000, best);
   assertEquals(favourite(feed(search, 20_000, best)), 4);
 });
 
-Deno.test("PipelineSearch starts over when statements take much longer than they did", () => {
+test("PipelineSearch starts over when statements take much longer than they did", () => {
   const search = new PipelineSearch(10);
   const fast = (width: number) => width === 0 ? 11 : width;
   feed(search, 10_000, fast);
@@ -59,7 +60,7 @@ Deno.test("PipelineSearch starts over when statements take much longer than they
   assertEquals(favourite(feed(search, 20_000, slow)), 0);
 });
 
-Deno.test("PipelineSearch is not misled by one bad stretch", () => {
+test("PipelineSearch is not misled by one bad stretch", () => {
   const search = new PipelineSearch(10);
   const fast = (width: number) => width === 0 ? 11 : width;
   feed(search, 20_000, fast);
@@ -68,7 +69,7 @@ Deno.test("PipelineSearch is not misled by one bad stretch", () => {
   assertEquals(favourite(feed(search, 5_000, fast)), 1);
 });
 
-Deno.test("PipelineSearch measures over more statements the more are in hand", () => {
+test("PipelineSearch measures over more statements the more are in hand", () => {
   const few = new PipelineSearch(10);
   const many = new PipelineSearch(10);
   const slower = (width: number) => width === 0 ? 1 : 2;
@@ -81,7 +82,7 @@ Deno.test("PipelineSearch measures over more statements the more are in hand", (
   assertEquals(few.width, 0);
 });
 
-Deno.test("PipelineSearch of a single connection can only pipeline on that one", () => {
+test("PipelineSearch of a single connection can only pipeline on that one", () => {
   const search = new PipelineSearch(1);
   const faster = (width: number) => width === 0 ? 2 : 1;
   feed(search, 5_000, faster);

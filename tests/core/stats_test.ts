@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeStats, type PoolStats } from "../../src/core/stats.ts";
+import { test } from "../support/test.ts";
 
 const NOTHING: PoolStats = {
   state: "open",
@@ -14,7 +15,7 @@ const NOTHING: PoolStats = {
   waiters: 0,
 };
 
-Deno.test("describeStats() names what there is, and nothing else", () => {
+test("describeStats() names what there is, and nothing else", () => {
   assertEquals(describeStats(NOTHING), "0 of 10 connections; 0 waiting");
   assertEquals(
     describeStats({ ...NOTHING, total: 3, idle: 1, used: 2, waiters: 4 }),

@@ -12,6 +12,7 @@ import {
 } from "../../src/core/steady_connection.ts";
 import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must, watch } from "./setup.ts";
+import { test } from "../support/test.ts";
 
 interface Bench {
   readonly clock: VirtualClock;
@@ -42,7 +43,7 @@ function messageOf(
   return error.message;
 }
 
-Deno.test("new SteadyConnection() refuses bad options, naming rule and value", () => {
+test("new SteadyConnection() refuses bad options, naming rule and value", () => {
   const create = (options: unknown) => () =>
     new SteadyConnection(new FakeDriver(), options as SteadyConnectionOptions);
   const cases: [unknown, typeof TypeError | typeof RangeError, string][] = [
@@ -70,13 +71,13 @@ Deno.test("new SteadyConnection() refuses bad options, naming rule and value", (
   }
 });
 
-Deno.test("new SteadyConnection() opens nothing", () => {
+test("new SteadyConnection() opens nothing", () => {
   const { clock, driver, steady } = bench();
   assertEquals([driver.counts.connect, steady.epoch, steady.connection], [0, 0, undefined]);
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("SteadyConnection.open() opens once and gives the same connection", async () => {
+test("SteadyConnection.open() opens once and gives the same connection", async () => {
   const { clock, driver, steady } = bench();
   const first = await steady.open();
   assertStrictEquals(await steady.open(), first);
@@ -84,14 +85,14 @@ Deno.test("SteadyConnection.open() opens once and gives the same connection", as
   assertEquals([steady.epoch, driver.counts.connect, clock.pending], [1, 1, 0]);
 });
 
-Deno.test("SteadyConnection.open() shares one attempt between callers at the same time (P-03)", async () => {
+test("SteadyConnection.open() shares one attempt between callers at the same time (P-03)", async () => {
   const { driver, steady } = bench();
   const [first, second] = await Promise.all([steady.open(), steady.open()]);
   assertStrictEquals(first, second);
   assertEquals(driver.counts.connect, 1);
 });
 
-Deno.test("SteadyConnection.open() begins a new epoch after a loss", async () => {
+test("SteadyConnection.open() begins a new epoch after a loss", async () => {
   const { driver, steady, losses } = bench();
   const first = await steady.open();
   const cause = new Error("cable cut");
@@ -103,7 +104,7 @@ Deno.test("SteadyConnection.open() begins a new epoch after a loss", async () =>
   assertStrictEquals(steady.connection, second);
 });
 
-Deno.test("SteadyConnection.open() numbers epochs by nextEpoch", async () => {
+test("SteadyConnection.open() numbers epochs by nextEpoch", async () => {
   let last = 40;
   const { driver, steady } = bench({ nextEpoch: () => ++last });
   driver.break(await steady.open());
@@ -111,7 +112,7 @@ Deno.test("SteadyConnection.open() numbers epochs by nextEpoch", async () => {
   assertEquals(steady.epoch, 42);
 });
 
-Deno.test("SteadyConnection.open() rejects with the driver's error, and may be called again", async () => {
+test("SteadyConnection.open() rejects with the driver's error, and may be called again", async () => {
   const { clock, driver, steady, losses } = bench();
   driver.refuse("connect", 1);
   const opening = watch(steady.open());
@@ -122,7 +123,7 @@ Deno.test("SteadyConnection.open() rejects with the driver's error, and may be c
   assertEquals(steady.epoch, 1);
 });
 
-Deno.test("SteadyConnection.open() gives up at the deadline and leaves nothing behind", async () => {
+test("SteadyConnection.open() gives up at the deadline and leaves nothing behind", async () => {
   const { clock, driver, steady } = bench({ connectTimeoutMs: 300 });
   driver.hold("connect", 1);
   const opening = watch(steady.open());
@@ -139,7 +140,7 @@ Deno.test("SteadyConnection.open() gives up at the deadline and leaves nothing b
   await steady.open();
 });
 
-Deno.test("SteadyConnection.open() destroys what comes after the deadline", async () => {
+test("SteadyConnection.open() destroys what comes after the deadline", async () => {
   const clock = new VirtualClock();
   const driver = new class extends FakeDriver {
     override connect(): Promise<FakeConnection> {
@@ -154,7 +155,7 @@ Deno.test("SteadyConnection.open() destroys what comes after the deadline", asyn
   assertEquals([steady.connection, steady.epoch], [undefined, 0]);
 });
 
-Deno.test("SteadyConnection.open() ends with the caller's signal; the attempt goes on for others", async () => {
+test("SteadyConnection.open() ends with the caller's signal; the attempt goes on for others", async () => {
   const { clock, driver, steady } = bench();
   const counted = countedSignal();
   driver.hold("connect", 1);
@@ -168,7 +169,7 @@ Deno.test("SteadyConnection.open() ends with the caller's signal; the attempt go
   assertEquals([staying.state, driver.counts.connect], ["fulfilled", 1]);
 });
 
-Deno.test("SteadyConnection.open() under an aborted signal rejects and opens nothing", async () => {
+test("SteadyConnection.open() under an aborted signal rejects and opens nothing", async () => {
   const { clock, driver, steady } = bench();
   const signal = AbortSignal.abort("before");
   const first = watch(steady.open({ signal }));
@@ -180,7 +181,7 @@ Deno.test("SteadyConnection.open() under an aborted signal rejects and opens not
   assertEquals(second.error, "before");
 });
 
-Deno.test("SteadyConnection.close() closes in an orderly way, for good, and tells nobody of a loss", async () => {
+test("SteadyConnection.close() closes in an orderly way, for good, and tells nobody of a loss", async () => {
   const { clock, driver, steady, losses } = bench();
   const connection = await steady.open();
   await Promise.all([steady.close(), steady.close()]);
@@ -196,13 +197,13 @@ Deno.test("SteadyConnection.close() closes in an orderly way, for good, and tell
   assertEquals(driver.counts.connect, 1);
 });
 
-Deno.test("SteadyConnection.close() without a connection resolves", async () => {
+test("SteadyConnection.close() without a connection resolves", async () => {
   const { clock, driver, steady } = bench();
   await steady.close();
   assertEquals([driver.counts.close, clock.pending], [0, 0]);
 });
 
-Deno.test("SteadyConnection.close() destroys at its deadline", async () => {
+test("SteadyConnection.close() destroys at its deadline", async () => {
   const { clock, driver, steady } = bench({ closeTimeoutMs: 700 });
   const connection = await steady.open();
   driver.hold("close");
@@ -214,7 +215,7 @@ Deno.test("SteadyConnection.close() destroys at its deadline", async () => {
   assert(connection.gone);
 });
 
-Deno.test("SteadyConnection.close() destroys when the driver's close fails", async () => {
+test("SteadyConnection.close() destroys when the driver's close fails", async () => {
   const { clock, driver, steady } = bench();
   const connection = await steady.open();
   driver.refuse("close");
@@ -222,7 +223,7 @@ Deno.test("SteadyConnection.close() destroys when the driver's close fails", asy
   assertEquals([connection.gone, driver.open, clock.pending], [true, 0, 0]);
 });
 
-Deno.test("SteadyConnection.close() ends an opening: its callers are rejected, nothing is left", async () => {
+test("SteadyConnection.close() ends an opening: its callers are rejected, nothing is left", async () => {
   const { clock, driver, steady } = bench();
   driver.hold("connect");
   const opening = watch(steady.open());
@@ -239,7 +240,7 @@ Deno.test("SteadyConnection.close() ends an opening: its callers are rejected, n
 const TURNS = Array.from({ length: 12 }, (_, turns) => turns);
 
 for (const turns of TURNS) {
-  Deno.test(`SteadyConnection.close() ${turns} turns after a connection arrived resolves when it is gone`, async () => {
+  test(`SteadyConnection.close() ${turns} turns after a connection arrived resolves when it is gone`, async () => {
     const { clock, driver, steady, losses } = bench();
     driver.hold("connect");
     const opening = watch(steady.open());
@@ -252,7 +253,7 @@ for (const turns of TURNS) {
     assertEquals([driver.open, steady.connection, losses], [0, undefined, []]);
   });
 
-  Deno.test(`SteadyConnection.destroy() ${turns} turns after a connection arrived leaves nothing`, async () => {
+  test(`SteadyConnection.destroy() ${turns} turns after a connection arrived leaves nothing`, async () => {
     const { clock, driver, steady, losses } = bench();
     driver.hold("connect");
     const opening = watch(steady.open());
@@ -266,7 +267,7 @@ for (const turns of TURNS) {
   });
 }
 
-Deno.test("SteadyConnection.close() during which the connection is lost resolves", async () => {
+test("SteadyConnection.close() during which the connection is lost resolves", async () => {
   const { clock, driver, steady, losses } = bench();
   const connection = await steady.open();
   driver.hold("close");
@@ -276,7 +277,7 @@ Deno.test("SteadyConnection.close() during which the connection is lost resolves
   assertEquals([closing.state, losses, clock.pending], ["fulfilled", [], 0]);
 });
 
-Deno.test("SteadyConnection.destroy() ends connection, opening and close at once", async () => {
+test("SteadyConnection.destroy() ends connection, opening and close at once", async () => {
   const open = bench();
   const connection = await open.steady.open();
   open.steady.destroy();
@@ -304,7 +305,7 @@ Deno.test("SteadyConnection.destroy() ends connection, opening and close at once
   assertEquals([closed.state, closing.driver.open, closing.clock.pending], ["fulfilled", 0, 0]);
 });
 
-Deno.test("SteadyConnection is closed for good after destroy()", async () => {
+test("SteadyConnection is closed for good after destroy()", async () => {
   const { clock, driver, steady } = bench();
   steady.destroy();
   await steady.close();
@@ -314,7 +315,7 @@ Deno.test("SteadyConnection is closed for good after destroy()", async () => {
   assertEquals(driver.counts.connect, 0);
 });
 
-Deno.test("SteadyConnection tells of a connection that broke on its way", async () => {
+test("SteadyConnection tells of a connection that broke on its way", async () => {
   const { clock, driver, steady, losses } = bench();
   driver.hold("connect");
   const opening = watch(steady.open());
@@ -325,7 +326,7 @@ Deno.test("SteadyConnection tells of a connection that broke on its way", async 
   assertEquals([opening.state, driver.open], ["fulfilled", 0]);
 });
 
-Deno.test("SteadyConnection is closed at the end of `await using`", async () => {
+test("SteadyConnection is closed at the end of `await using`", async () => {
   const { driver, steady } = bench();
   {
     await using used = steady;

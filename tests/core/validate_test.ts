@@ -6,10 +6,11 @@ import {
   checkSignal,
   show,
 } from "../../src/core/validate.ts";
+import { test } from "../support/test.ts";
 
 const SECRET = "s3cret";
 
-Deno.test("show() puts simple values as they are", () => {
+test("show() puts simple values as they are", () => {
   const shown: [unknown, string][] = [
     [1.5, "1.5"],
     [NaN, "NaN"],
@@ -29,7 +30,7 @@ Deno.test("show() puts simple values as they are", () => {
   for (const [value, text] of shown) assertEquals(show(value), text);
 });
 
-Deno.test("show() never shows text that could hold a secret", () => {
+test("show() never shows text that could hold a secret", () => {
   for (
     const text of [
       `postgres://app:${SECRET}@db/app`,
@@ -45,7 +46,7 @@ Deno.test("show() never shows text that could hold a secret", () => {
   }
 });
 
-Deno.test("checkNames() refuses what is no object of options", () => {
+test("checkNames() refuses what is no object of options", () => {
   for (const options of [null, 5, "text", [], () => {}]) {
     assertThrows(
       () => checkNames("do it", options, new Set()),
@@ -55,7 +56,7 @@ Deno.test("checkNames() refuses what is no object of options", () => {
   }
 });
 
-Deno.test("checkNames() refuses names that do not exist, and knows the others", () => {
+test("checkNames() refuses names that do not exist, and knows the others", () => {
   const known = new Set(["max", "min"]);
   checkNames("do it", { max: 1, min: undefined }, known);
   checkNames("do it", {}, known);
@@ -66,7 +67,7 @@ Deno.test("checkNames() refuses names that do not exist, and knows the others", 
   );
 });
 
-Deno.test("checkInteger() gives the value, or says rule and value", () => {
+test("checkInteger() gives the value, or says rule and value", () => {
   for (const value of [0, 1, 7, Number.MAX_SAFE_INTEGER]) {
     assertEquals(checkInteger("do it", "n", value, 0, false), value);
   }
@@ -87,7 +88,7 @@ Deno.test("checkInteger() gives the value, or says rule and value", () => {
   }
 });
 
-Deno.test("checkDuration() gives the value, or says rule and value", () => {
+test("checkDuration() gives the value, or says rule and value", () => {
   const open = { zero: true, infinity: true };
   const strict = { zero: false, infinity: false };
   for (const value of [0, 0.5, 1e12, Infinity]) {
@@ -116,7 +117,7 @@ Deno.test("checkDuration() gives the value, or says rule and value", () => {
   }
 });
 
-Deno.test("checkSignal() takes signals, also of other realms, and nothing", () => {
+test("checkSignal() takes signals, also of other realms, and nothing", () => {
   const { signal } = new AbortController();
   assertStrictEquals(checkSignal("do it", signal), signal);
   assertStrictEquals(checkSignal("do it", undefined), undefined);

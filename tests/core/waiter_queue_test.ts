@@ -4,6 +4,7 @@ import { Waiter } from "../../src/core/waiter.ts";
 import { WaiterQueue } from "../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must } from "./setup.ts";
+import { test } from "../support/test.ts";
 
 interface Bench {
   readonly clock: VirtualClock;
@@ -41,7 +42,7 @@ function shiftAll(queue: WaiterQueue<string>): Waiter<string>[] {
   return all;
 }
 
-Deno.test("WaiterQueue.shift() takes who waits longest", () => {
+test("WaiterQueue.shift() takes who waits longest", () => {
   const { queue, push } = bench();
   assertStrictEquals(queue.shift(), undefined);
   const waiters = [30, 10, Infinity, 20].map(push);
@@ -51,7 +52,7 @@ Deno.test("WaiterQueue.shift() takes who waits longest", () => {
   assertEquals([queue.size, queue.head], [0, undefined]);
 });
 
-Deno.test("WaiterQueue.has() knows who is queued, in every place", () => {
+test("WaiterQueue.has() knows who is queued, in every place", () => {
   const { queue, push } = bench();
   const only = push(10);
   assert(queue.has(only));
@@ -69,7 +70,7 @@ Deno.test("WaiterQueue.has() knows who is queued, in every place", () => {
 
 for (const [place, index] of [["head", 0], ["middle", 1], ["tail", 2]] as const) {
   for (const timeouts of [[10, 20, 30], [30, 20, 10], [Infinity, 5, Infinity], [7, 7, 7]]) {
-    Deno.test(`WaiterQueue.remove() at the ${place} of ${timeouts} keeps the rest in order`, async () => {
+    test(`WaiterQueue.remove() at the ${place} of ${timeouts} keeps the rest in order`, async () => {
       const { clock, queue, push, expired } = bench();
       const waiters = timeouts.map(push);
       const [removed] = waiters.splice(index, 1);
@@ -86,7 +87,7 @@ for (const [place, index] of [["head", 0], ["middle", 1], ["tail", 2]] as const)
   }
 }
 
-Deno.test("WaiterQueue sets one timer for all deadlines", async () => {
+test("WaiterQueue sets one timer for all deadlines", async () => {
   const { clock, push, expired } = bench();
   for (let i = 0; i < 1_000; i++) push(100);
   assertEquals(clock.pending, 1);
@@ -99,7 +100,7 @@ Deno.test("WaiterQueue sets one timer for all deadlines", async () => {
   assertEquals([expired.length, clock.pending], [2_000, 0]);
 });
 
-Deno.test("WaiterQueue.takeExpired() takes each waiter out at its own deadline", async () => {
+test("WaiterQueue.takeExpired() takes each waiter out at its own deadline", async () => {
   const seen: [number, number, boolean][] = [];
   const { clock, queue, push } = bench((waiter) => {
     seen.push([waiter.timeoutMs, clock.now(), queue.has(waiter)]);
@@ -113,7 +114,7 @@ Deno.test("WaiterQueue.takeExpired() takes each waiter out at its own deadline",
   assertEquals([queue.size, clock.pending], [1, 0]);
 });
 
-Deno.test("WaiterQueue waits on when the earliest was served before its deadline", async () => {
+test("WaiterQueue waits on when the earliest was served before its deadline", async () => {
   const { clock, queue, push, expired } = bench();
   push(10);
   const second = push(30);
@@ -124,7 +125,7 @@ Deno.test("WaiterQueue waits on when the earliest was served before its deadline
   assertEquals(expired, [second]);
 });
 
-Deno.test("WaiterQueue holds the process only while somebody waits", async () => {
+test("WaiterQueue holds the process only while somebody waits", async () => {
   const { clock, queue, push } = bench();
   push(100);
   assertEquals([clock.pending, clock.referenced], [1, 1]);
@@ -143,7 +144,7 @@ Deno.test("WaiterQueue holds the process only while somebody waits", async () =>
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("WaiterQueue.shift() and remove() leave no listener on a signal", async () => {
+test("WaiterQueue.shift() and remove() leave no listener on a signal", async () => {
   const { clock, queue, push } = bench();
   const counted = countedSignal();
   const home = { aborted: () => {} };
@@ -157,7 +158,7 @@ Deno.test("WaiterQueue.shift() and remove() leave no listener on a signal", asyn
   assertEquals(counted.listeners, 0);
 });
 
-Deno.test("WaiterQueue.takeExpired() takes new waiters into account", async () => {
+test("WaiterQueue.takeExpired() takes new waiters into account", async () => {
   let again = 3;
   const { clock, queue, push, expired } = bench(() => {
     if (again-- > 0) push(5);
@@ -172,7 +173,7 @@ Deno.test("WaiterQueue.takeExpired() takes new waiters into account", async () =
   assertEquals([expired.length, queue.size, clock.pending], [5, 0, 0]);
 });
 
-Deno.test("WaiterQueue keeps to one timer when somebody queues while hundreds expire", async () => {
+test("WaiterQueue keeps to one timer when somebody queues while hundreds expire", async () => {
   let again = 1;
   const { clock, queue, push, expired } = bench(() => {
     if (again-- > 0) queueMicrotask(() => push(1_000));
@@ -187,14 +188,14 @@ Deno.test("WaiterQueue keeps to one timer when somebody queues while hundreds ex
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("WaiterQueue.takeExpired() takes into account who left meanwhile", async () => {
+test("WaiterQueue.takeExpired() takes into account who left meanwhile", async () => {
   const { clock, queue, push, expired } = bench(() => shiftAll(queue));
   for (const timeoutMs of [10, 10, 5, 20]) push(timeoutMs);
   await clock.advance(30);
   assertEquals([expired.length, queue.size, clock.pending], [1, 0, 0]);
 });
 
-Deno.test("WaiterQueue.dispose() leaves no timer, and may be called without one", () => {
+test("WaiterQueue.dispose() leaves no timer, and may be called without one", () => {
   const { clock, queue, push } = bench();
   queue.dispose();
   push(10);
@@ -203,7 +204,7 @@ Deno.test("WaiterQueue.dispose() leaves no timer, and may be called without one"
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
+test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
   const timeout = fc.oneof(fc.constant(20), fc.constant(Infinity), fc.integer({ min: 1, max: 60 }));
   const step = fc.oneof(
     { weight: 4, arbitrary: fc.record({ push: timeout }) },

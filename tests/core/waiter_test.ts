@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Waiter } from "../../src/core/waiter.ts";
 import { countedSignal } from "./setup.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("Waiter.listen() tells its home of the abort, with the reason, once", () => {
+test("Waiter.listen() tells its home of the abort, with the reason, once", () => {
   const counted = countedSignal();
   const told: unknown[] = [];
   const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);
@@ -18,7 +19,7 @@ Deno.test("Waiter.listen() tells its home of the abort, with the reason, once", 
   assertEquals(counted.listeners, 0);
 });
 
-Deno.test("Waiter.deafen() leaves no listener, and may be called without one", () => {
+test("Waiter.deafen() leaves no listener, and may be called without one", () => {
   const counted = countedSignal();
   const told: unknown[] = [];
   const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);

@@ -5,12 +5,13 @@ import {
   ConnectError,
   TooManyConnectionsError,
 } from "../../src/core/errors.ts";
-import { createPool, type PostgresPool } from "../../src/entry/deno.ts";
+import { createPool, type PostgresPool } from "../support/entry.ts";
 import { sharedServer } from "../support/shared_server.ts";
 import { withBlackhole } from "../runtime/blackhole.ts";
 import { withServer } from "../runtime/test_server.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 const SECRET = "s3cret word";
 
@@ -35,7 +36,7 @@ function urlWith(parts: { password?: string; user?: string; database?: string; p
   return url.href;
 }
 
-Deno.test("A server that is not there: each acquire rejects at its deadline, with phase and cause", async () => {
+test("A server that is not there: each acquire rejects at its deadline, with phase and cause", async () => {
   await using db = createPool("postgres://app@127.0.0.1:1/app", { acquireTimeoutMs: 60 });
   for (const way of waysOf(db)) {
     const error = await assertRejects(way, AcquireTimeoutError);
@@ -49,7 +50,7 @@ Deno.test("A server that is not there: each acquire rejects at its deadline, wit
   assertEquals([db.stats().waiters, db.stats().used], [0, 0]);
 });
 
-Deno.test("A server that is not there: who does not want to wait is told at once", async () => {
+test("A server that is not there: who does not want to wait is told at once", async () => {
   await using db = createPool("postgres://app@127.0.0.1:1/app", { acquireTimeoutMs: 0 });
   for (const way of waysOf(db)) {
     const error = await assertRejects(way, ConnectError);
@@ -58,13 +59,13 @@ Deno.test("A server that is not there: who does not want to wait is told at once
   }
 });
 
-Deno.test("A host name that does not exist rejects with that cause", async () => {
+test("A host name that does not exist rejects with that cause", async () => {
   await using db = createPool("postgres://app@no-such-host.invalid/app", { acquireTimeoutMs: 60 });
   const error = await assertRejects(() => db.acquire(), AcquireTimeoutError);
   assertEquals(error.phase, "connect");
 });
 
-Deno.test("A wrong password rejects at once, is not tried again, and is shown nowhere", async () => {
+test("A wrong password rejects at once, is not tried again, and is shown nowhere", async () => {
   await using proxy = await WireProxy.start(sharedServer().url);
   await using db = createPool(urlWith({ password: SECRET, port: proxy.port }));
   let attempts = 0;
@@ -82,7 +83,7 @@ Deno.test("A wrong password rejects at once, is not tried again, and is shown no
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("An unknown database, role or start-up parameter rejects at once, and is not tried again", async () => {
+test("An unknown database, role or start-up parameter rejects at once, and is not tried again", async () => {
   await using proxy = await WireProxy.start(sharedServer().url);
   const { port } = proxy;
   const wrong: [string, string, object][] = [
@@ -102,7 +103,7 @@ Deno.test("An unknown database, role or start-up parameter rejects at once, and 
   }
 });
 
-Deno.test("A password function is asked before each connect, and may be asynchronous", async () => {
+test("A password function is asked before each connect, and may be asynchronous", async () => {
   const { password } = new URL(sharedServer().url);
   let asked = 0;
   await using db = createPool(urlWith({ password: "" }), {
@@ -120,7 +121,7 @@ Deno.test("A password function is asked before each connect, and may be asynchro
   assertEquals(asked, 3);
 });
 
-Deno.test("A password function that throws or rejects: the acquire has its error as the cause", async () => {
+test("A password function that throws or rejects: the acquire has its error as the cause", async () => {
   const thrown = new Error("the vault is closed");
   const functions: (() => string | Promise<string>)[] = [
     () => {
@@ -139,7 +140,7 @@ Deno.test("A password function that throws or rejects: the acquire has its error
   }
 });
 
-Deno.test("A password function that returns no string rejects at once", async () => {
+test("A password function that returns no string rejects at once", async () => {
   for (const value of [undefined, null, 5, { password: SECRET }]) {
     await using db = createPool(urlWith({ password: "" }), {
       password: () => Promise.resolve(value as unknown as string),
@@ -151,7 +152,7 @@ Deno.test("A password function that returns no string rejects at once", async ()
   }
 });
 
-Deno.test("A password function that never answers is given up at the deadline", async () => {
+test("A password function that never answers is given up at the deadline", async () => {
   await using db = createPool(urlWith({ password: "" }), {
     acquireTimeoutMs: 60,
     password: () => new Promise<string>(() => {}),
@@ -160,7 +161,7 @@ Deno.test("A password function that never answers is given up at the deadline", 
   assertEquals(error.phase, "connect");
 });
 
-Deno.test("An acquire that waits in the queue says so at its deadline", async () => {
+test("An acquire that waits in the queue says so at its deadline", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1, acquireTimeoutMs: 40 });
   using lease = await db.acquire({ timeoutMs: 10_000 });
@@ -185,13 +186,13 @@ async function assertGivenUp(port: number): Promise<void> {
   assertEquals(error.cause.code, "CONNECT_TIMEOUT");
 }
 
-Deno.test("A blackhole, where no connect is answered, is given up at the deadline", () =>
+test("A blackhole, where no connect is answered, is given up at the deadline", () =>
   withBlackhole(assertGivenUp));
 
-Deno.test("A server that accepts and says nothing is given up at the deadline", () =>
+test("A server that accepts and says nothing is given up at the deadline", () =>
   withServer(({ port }) => assertGivenUp(port)));
 
-Deno.test("A server that stops in the middle of the start-up is given up at the deadline", async () => {
+test("A server that stops in the middle of the start-up is given up at the deadline", async () => {
   await using proxy = await WireProxy.start(sharedServer().url);
   // Silence from the proof of the password on, or from the first query.
   for (const last of ["p", "P"]) {
@@ -205,7 +206,7 @@ Deno.test("A server that stops in the middle of the start-up is given up at the 
   }
 });
 
-Deno.test("A server that hangs up in the middle of the start-up is tried again", async () => {
+test("A server that hangs up in the middle of the start-up is tried again", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   // At the first message of the client, at its proof of the password, at its first query, and at the answer to that.
@@ -220,7 +221,7 @@ Deno.test("A server that hangs up in the middle of the start-up is tried again",
   assertEquals([row, stages, proxy.connections], [{ x: [1, 2] }, [], 5]);
 });
 
-Deno.test("A server that speaks another protocol is given up at the deadline", () =>
+test("A server that speaks another protocol is given up at the deadline", () =>
   withServer(async (server) => {
     await using db = createPool(`postgres://app@127.0.0.1:${server.port}/app`, {
       acquireTimeoutMs: 150,
@@ -232,7 +233,7 @@ Deno.test("A server that speaks another protocol is given up at the deadline", (
     assertEquals((await failing).phase, "connect");
   }));
 
-Deno.test("A role that has its most connections is waited for", async () => {
+test("A role that has its most connections is waited for", async () => {
   await using schema = await Schema.create();
   const { name } = schema;
   await schema.query(`create role ${name} login password '${name}' connection limit 1`);
@@ -254,7 +255,7 @@ Deno.test("A role that has its most connections is waited for", async () => {
   }
 });
 
-Deno.test("PostgresPool.close() ends a connect that is under way", async () => {
+test("PostgresPool.close() ends a connect that is under way", async () => {
   await withServer(async ({ port }) => {
     const db = createPool(`postgres://app@127.0.0.1:${port}/app`);
     const failing = assertRejects(async () => await db.sql`select 1`);
@@ -265,7 +266,7 @@ Deno.test("PostgresPool.close() ends a connect that is under way", async () => {
   });
 });
 
-Deno.test("target_session_attrs refuses another kind of server", async () => {
+test("target_session_attrs refuses another kind of server", async () => {
   await using schema = await Schema.create();
   for (const [wanted, fits] of [["read-write", true], ["primary", true], ["standby", false]]) {
     await using db = createPool(schema.url, {

@@ -3,15 +3,16 @@ import { once } from "node:events";
 import { Readable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { ConnectionLostError } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 const TABLE = "create table t (x int primary key, y text)";
 /** More than any buffer on the way holds. */
 const MANY = "copy (select repeat('x', 1000) from generate_series(1, 20000)) to stdout";
 
-Deno.test("A COPY from stdin keeps its lease until the server has the last of it", async () => {
+test("A COPY from stdin keeps its lease until the server has the last of it", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql`copy t from stdin`.writable();
@@ -25,7 +26,7 @@ Deno.test("A COPY from stdin keeps its lease until the server has the last of it
   assertEquals([db.stats().used, db.stats().idle], [0, 1]);
 });
 
-Deno.test("A COPY to stdout keeps its lease until it was read to the end", async () => {
+test("A COPY to stdout keeps its lease until it was read to the end", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql.unsafe(MANY).readable();
@@ -40,7 +41,7 @@ Deno.test("A COPY to stdout keeps its lease until it was read to the end", async
   assertEquals(row, { state: "next" });
 });
 
-Deno.test("A COPY to stdout whose reader goes away gives its place back, and no other statement its rows", async () => {
+test("A COPY to stdout whose reader goes away gives its place back, and no other statement its rows", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql.unsafe(MANY).readable();
@@ -50,7 +51,7 @@ Deno.test("A COPY to stdout whose reader goes away gives its place back, and no 
   assertEquals(row, { state: "next" });
 });
 
-Deno.test("A COPY from stdin that the server refuses in the end fails its stream, not the next statement", async () => {
+test("A COPY from stdin that the server refuses in the end fails its stream, not the next statement", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql`copy t from stdin`.writable();
@@ -64,7 +65,7 @@ Deno.test("A COPY from stdin that the server refuses in the end fails its stream
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("A COPY from stdin that is given up writes nothing, and its connection goes back", async () => {
+test("A COPY from stdin that is given up writes nothing, and its connection goes back", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const [before] = await db.sql`select pg_backend_pid() as pid`;
@@ -83,7 +84,7 @@ Deno.test("A COPY from stdin that is given up writes nothing, and its connection
   assertEquals(after, { pid: before?.pid, n: 0 });
 });
 
-Deno.test("A COPY from stdin that loses its connection in the middle fails its stream", async () => {
+test("A COPY from stdin that loses its connection in the middle fails its stream", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql`copy t from stdin`.writable();
@@ -96,7 +97,7 @@ Deno.test("A COPY from stdin that loses its connection in the middle fails its s
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("A COPY from stdin that loses its connection at the end fails its stream", async () => {
+test("A COPY from stdin that loses its connection at the end fails its stream", async () => {
   await using schema = await Schema.create(TABLE);
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -109,7 +110,7 @@ Deno.test("A COPY from stdin that loses its connection at the end fails its stre
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("A COPY to stdout that loses its connection in the middle fails its stream", async () => {
+test("A COPY to stdout that loses its connection in the middle fails its stream", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   const stream = await db.sql.unsafe(MANY).readable();
@@ -124,7 +125,7 @@ Deno.test("A COPY to stdout that loses its connection in the middle fails its st
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("A COPY that is refused rejects, and its connection goes back", async () => {
+test("A COPY that is refused rejects, and its connection goes back", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   for (const text of ["copy nowhere from stdin", "copy t from '/no/such/file'"]) {
@@ -133,7 +134,7 @@ Deno.test("A COPY that is refused rejects, and its connection goes back", async 
   }
 });
 
-Deno.test("A transaction commits a COPY from stdin that was finished, and not one that was left open", async () => {
+test("A transaction commits a COPY from stdin that was finished, and not one that was left open", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { max: 1 });
   await db.transaction(async (sql) => {

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { ConnectionLostError } from "../../src/core/errors.ts";
-import { createPool, type PostgresPool } from "../../src/entry/deno.ts";
+import { createPool, type PostgresPool } from "../support/entry.ts";
 import { UnhandledRejections } from "../../src/testing/unhandled_rejections.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { test } from "../support/test.ts";
 
 const thrown = new Error("thrown by the caller");
 
@@ -24,7 +25,7 @@ function series(db: PostgresPool) {
   return db.sql`select x from generate_series(1, 5) x`;
 }
 
-Deno.test("A cursor keeps its lease until it is read to the end", () =>
+test("A cursor keeps its lease until it is read to the end", () =>
   withPool(async (db, pid) => {
     const seen: unknown[] = [];
     for await (const rows of series(db).cursor(2)) {
@@ -35,7 +36,7 @@ Deno.test("A cursor keeps its lease until it is read to the end", () =>
     await assertClean(db, pid);
   }));
 
-Deno.test("A cursor whose iterator is dropped with the last batch gives its lease back", () =>
+test("A cursor whose iterator is dropped with the last batch gives its lease back", () =>
   withPool(async (db, pid) => {
     const iterator = series(db).cursor(9)[Symbol.asyncIterator]();
     const { value } = await iterator.next();
@@ -43,7 +44,7 @@ Deno.test("A cursor whose iterator is dropped with the last batch gives its leas
     await assertClean(db, pid);
   }));
 
-Deno.test("A cursor that is left by break gives its lease back", () =>
+test("A cursor that is left by break gives its lease back", () =>
   withPool(async (db, pid) => {
     for (const size of [1, 2, 5, 9]) {
       for await (const _ of series(db).cursor(size)) break;
@@ -51,7 +52,7 @@ Deno.test("A cursor that is left by break gives its lease back", () =>
     }
   }));
 
-Deno.test("A cursor that is left by a throw gives its lease back, and has that error", () =>
+test("A cursor that is left by a throw gives its lease back, and has that error", () =>
   withPool(async (db, pid) => {
     for (const size of [1, 2, 5, 9]) {
       const reading = async () => {
@@ -62,7 +63,7 @@ Deno.test("A cursor that is left by a throw gives its lease back, and has that e
     }
   }));
 
-Deno.test("A cursor that is closed by its callback gives its lease back", () =>
+test("A cursor that is closed by its callback gives its lease back", () =>
   withPool(async (db, pid) => {
     for (const size of [1, 2, 5, 9]) {
       let calls = 0;
@@ -75,7 +76,7 @@ Deno.test("A cursor that is closed by its callback gives its lease back", () =>
     }
   }));
 
-Deno.test("A cursor whose callback throws or rejects has that error, whichever batch it is, and the connection back clean", () =>
+test("A cursor whose callback throws or rejects has that error, whichever batch it is, and the connection back clean", () =>
   withPool(async (db, pid) => {
     const unhandled = new UnhandledRejections();
     try {
@@ -98,7 +99,7 @@ Deno.test("A cursor whose callback throws or rejects has that error, whichever b
     }
   }));
 
-Deno.test("forEach that throws has that error, and the connection back clean", () =>
+test("forEach that throws has that error, and the connection back clean", () =>
   withPool(async (db, pid) => {
     for (const at of [1, 3, 5]) {
       const failing = series(db).forEach(({ x }) => {
@@ -109,7 +110,7 @@ Deno.test("forEach that throws has that error, and the connection back clean", (
     }
   }));
 
-Deno.test("A statement that fails amid its rows leaves none of them to the next", () =>
+test("A statement that fails amid its rows leaves none of them to the next", () =>
   withPool(async (db, pid) => {
     const failing = () => db.sql`select 1 / (4 - x) as y from generate_series(1, 5) x`;
     for (const query of [failing(), failing().simple(), failing().values()]) {
@@ -126,7 +127,7 @@ Deno.test("A statement that fails amid its rows leaves none of them to the next"
     assertEquals([...rows], [{ state: "inside" }]);
   }));
 
-Deno.test("A cursor that loses its connection between two batches rejects", () =>
+test("A cursor that loses its connection between two batches rejects", () =>
   withPool(async (db, pid, schema) => {
     const seen: unknown[] = [];
     const reading = async () => {
@@ -139,7 +140,7 @@ Deno.test("A cursor that loses its connection between two batches rejects", () =
     assertEquals([seen, error.outcome, db.stats().total], [[2], "unknown", 0]);
   }));
 
-Deno.test("A cursor is ended by the signal of its view, between two batches", () =>
+test("A cursor is ended by the signal of its view, between two batches", () =>
   withPool(async (db) => {
     const abort = new AbortController();
     const { sql } = db.with({ signal: abort.signal });

@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 
 const [what = "", url = ""] = process.argv.slice(2);
 const db = createPool(url, { max: 1, acquireTimeoutMs: 300 });

@@ -2,6 +2,8 @@ import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { runChild } from "../support/child.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { scriptCommand } from "../support/this_runtime.ts";
+import { test } from "../support/test.ts";
 
 const SCRIPT = fileURLToPath(new URL("./exit_child.ts", import.meta.url));
 
@@ -27,25 +29,18 @@ const HOLDS: Record<string, string> = {
 async function run(what: string): Promise<unknown> {
   await using schema = await Schema.create();
   // A process that does not end makes the test hang: how long is too long is not ours to say.
-  return await runChild(Deno.execPath(), [
-    "run",
-    "--quiet",
-    "--no-check",
-    "--allow-all",
-    SCRIPT,
-    what,
-    schema.url,
-  ]);
+  const { program, args } = scriptCommand(SCRIPT, [what, schema.url]);
+  return await runChild(program, args);
 }
 
 for (const [what, stdout] of Object.entries(ENDS)) {
-  Deno.test(`A process ends by itself with a pool that has ${what}`, async () => {
+  test(`A process ends by itself with a pool that has ${what}`, async () => {
     assertEquals(await run(what), { code: 0, stdout, stderr: "" });
   });
 }
 
 for (const [what, stdout] of Object.entries(HOLDS)) {
-  Deno.test(`A process does not end before ${what} is over`, async () => {
+  test(`A process does not end before ${what} is over`, async () => {
     assertEquals(await run(what), { code: 0, stdout, stderr: "" });
   });
 }

@@ -1,15 +1,16 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError, LeaseReleasedError } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 async function pidOf(sql: ReturnType<typeof createPool>["sql"]): Promise<unknown> {
   const [row] = await sql`select pg_backend_pid() as pid`;
   return row?.pid;
 }
 
-Deno.test("A lease executes statements that are not awaited in the order written", async () => {
+test("A lease executes statements that are not awaited in the order written", async () => {
   await using schema = await Schema.create("create table t (x serial, y int)");
   await using db = createPool(schema.url);
   using lease = await db.acquire();
@@ -20,7 +21,7 @@ Deno.test("A lease executes statements that are not awaited in the order written
   await Promise.all(queries);
 });
 
-Deno.test("A lease is one session: its state stays, and nobody else's statement comes between", async () => {
+test("A lease is one session: its state stays, and nobody else's statement comes between", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 2 });
   using lease = await db.acquire();
@@ -34,7 +35,7 @@ Deno.test("A lease is one session: its state stays, and nobody else's statement 
   assertEquals(row, { x: 1 });
 });
 
-Deno.test("A lease that is released with a statement in flight is closed, not lent", async () => {
+test("A lease that is released with a statement in flight is closed, not lent", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -53,7 +54,7 @@ Deno.test("A lease that is released with a statement in flight is closed, not le
   assertEquals(proxy.connections, 2);
 });
 
-Deno.test("A lease that is released in a transaction is rolled back before it is lent again", async () => {
+test("A lease that is released in a transaction is rolled back before it is lent again", async () => {
   await using schema = await Schema.create("create table t (x int primary key)");
   await using db = createPool(schema.url, { max: 1 });
   for (const failing of [false, true]) {
@@ -70,7 +71,7 @@ Deno.test("A lease that is released in a transaction is rolled back before it is
   }
 });
 
-Deno.test("A lease whose rollback does not succeed is closed, not lent", async () => {
+test("A lease whose rollback does not succeed is closed, not lent", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -85,7 +86,7 @@ Deno.test("A lease whose rollback does not succeed is closed, not lent", async (
   assertEquals(proxy.connections, 2);
 });
 
-Deno.test("A lease is dead after its release, and nothing is on the wire", async () => {
+test("A lease is dead after its release, and nothing is on the wire", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -114,7 +115,7 @@ Deno.test("A lease is dead after its release, and nothing is on the wire", async
   assertEquals([lease.released, view.released], [true, true]);
 });
 
-Deno.test("A lease is given back once, however often it is released", async () => {
+test("A lease is given back once, however often it is released", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   const lease = await db.acquire();
@@ -134,7 +135,7 @@ Deno.test("A lease is given back once, however often it is released", async () =
   next.release();
 });
 
-Deno.test("A lease that is destroyed closes its connection at once", async () => {
+test("A lease that is destroyed closes its connection at once", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   const lease = await db.acquire();
@@ -143,7 +144,7 @@ Deno.test("A lease that is destroyed closes its connection at once", async () =>
   assertEquals([connection.lost, db.stats().total, lease.released], [true, 0, true]);
 });
 
-Deno.test("A lease belongs to one connection: after its loss it reaches no other", async () => {
+test("A lease belongs to one connection: after its loss it reaches no other", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 2 });
   using lease = await db.acquire();
@@ -165,7 +166,7 @@ Deno.test("A lease belongs to one connection: after its loss it reaches no other
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.use() gives the lease back in any case", async () => {
+test("PostgresPool.use() gives the lease back in any case", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   const thrown = new Error("no");
@@ -181,7 +182,7 @@ Deno.test("PostgresPool.use() gives the lease back in any case", async () => {
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("PostgresPool.tryAcquire() lends what is idle, and opens nothing", async () => {
+test("PostgresPool.tryAcquire() lends what is idle, and opens nothing", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 2 });
   assertEquals([db.tryAcquire(), db.stats().total], [undefined, 0]);
@@ -191,7 +192,7 @@ Deno.test("PostgresPool.tryAcquire() lends what is idle, and opens nothing", asy
   assertEquals([db.tryAcquire(), db.stats().total], [undefined, 1]);
 });
 
-Deno.test("PostgresPool.close() lets leases end their work, and refuses everything new", async () => {
+test("PostgresPool.close() lets leases end their work, and refuses everything new", async () => {
   await using schema = await Schema.create("create table t (x int)");
   const db = createPool(schema.url, { max: 1 });
   const lease = await db.acquire();
@@ -207,7 +208,7 @@ Deno.test("PostgresPool.close() lets leases end their work, and refuses everythi
   assertEquals(await schema.column("t", "x"), [2]);
 });
 
-Deno.test("PostgresPool.sql.end({ timeout }) destroys what is not over by then", async () => {
+test("PostgresPool.sql.end({ timeout }) destroys what is not over by then", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   const db = createPool(schema.through(proxy), { max: 1 });

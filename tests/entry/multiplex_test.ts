@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 /** Runs `work` over and over by many workers at once, with the numbers from 0. */
 async function crowd(
@@ -15,7 +16,7 @@ async function crowd(
   }));
 }
 
-Deno.test("Single statements by the thousand, some of them failing, get each its own answer", async () => {
+test("Single statements by the thousand, some of them failing, get each its own answer", async () => {
   await using schema = await Schema.create("create table t (x int primary key)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 4 });
@@ -62,7 +63,7 @@ Deno.test("Single statements by the thousand, some of them failing, get each its
   assertEquals([idle, used, waiters], [4, 0, 0]);
 });
 
-Deno.test("Statements that share connections never meet a transaction, nor what it set", async () => {
+test("Statements that share connections never meet a transaction, nor what it set", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 3 });
   let mixed = 0;
@@ -86,7 +87,7 @@ Deno.test("Statements that share connections never meet a transaction, nor what 
   assert(rows.every((x) => Number(x) % 20 === 10));
 });
 
-Deno.test("What begins a transaction or changes the session never shares a connection", async () => {
+test("What begins a transaction or changes the session never shares a connection", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 2 });
   const pids = new Set<number>();
@@ -104,7 +105,7 @@ Deno.test("What begins a transaction or changes the session never shares a conne
   assertEquals(db.stats().idle, 2);
 });
 
-Deno.test("createPool refuses a wrong multiplex or maxPipeline at once", () => {
+test("createPool refuses a wrong multiplex or maxPipeline at once", () => {
   const url = "postgres://app@localhost/app";
   assertThrows(
     () => createPool(url, { multiplex: "on" as "off" }),

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("onnotice and onparameter that throw hurt no statement, and shift no answers", async () => {
+test("onnotice and onparameter that throw hurt no statement, and shift no answers", async () => {
   await using schema = await Schema.create();
   const heard: string[] = [];
   await using db = createPool(schema.url, {
@@ -29,7 +30,7 @@ Deno.test("onnotice and onparameter that throw hurt no statement, and shift no a
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("onnotice has the server's notices, onparameter its parameters, onclose the end of each connection", async () => {
+test("onnotice has the server's notices, onparameter its parameters, onclose the end of each connection", async () => {
   await using schema = await Schema.create();
   const heard: unknown[] = [];
   const db = createPool(schema.url, {

@@ -1,16 +1,17 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { createPool, type CreatePoolOptions } from "../../src/entry/deno.ts";
+import { createPool, type CreatePoolOptions } from "../support/entry.ts";
 import { splitOptions } from "../../src/entry/options.ts";
+import { test } from "../support/test.ts";
 
 const SECRET = "s3cret";
 const URL_TEXT = `postgres://app:${SECRET}@127.0.0.1:1/app`;
 
-Deno.test("createPool() opens nothing", async () => {
+test("createPool() opens nothing", async () => {
   await using db = createPool(URL_TEXT);
   assertEquals([db.stats().total, db.stats().max, db.stats().state], [0, 10, "open"]);
 });
 
-Deno.test("createPool() takes a URL, a URL and options, or options alone", async () => {
+test("createPool() takes a URL, a URL and options, or options alone", async () => {
   const pools = [
     createPool(URL_TEXT),
     createPool(URL_TEXT, { max: 3 }),
@@ -21,7 +22,7 @@ Deno.test("createPool() takes a URL, a URL and options, or options alone", async
   for (const db of pools) await db.close();
 });
 
-Deno.test("splitOptions() gives each option to whom it belongs", () => {
+test("splitOptions() gives each option to whom it belongs", () => {
   const { url, pool, postgres } = splitOptions("postgres://app@h/d", {
     max: 3,
     maxWaiters: 4,
@@ -35,7 +36,7 @@ Deno.test("splitOptions() gives each option to whom it belongs", () => {
   assertEquals(postgres, { prepare: false });
 });
 
-Deno.test("splitOptions() takes porsager's seconds", () => {
+test("splitOptions() takes porsager's seconds", () => {
   const timeoutOf = (url: string, options?: CreatePoolOptions) =>
     splitOptions(url, options).pool.connectTimeoutMs;
   assertEquals(timeoutOf("postgres://h/d", { connect_timeout: 1.5 }), 1_500);
@@ -44,7 +45,7 @@ Deno.test("splitOptions() takes porsager's seconds", () => {
   assertEquals(timeoutOf("postgres://h/d?connect_timeout=2", { connectTimeoutMs: 4 }), 4);
 });
 
-Deno.test("splitOptions() takes the pool's options out of the URL, and leaves the rest of it", () => {
+test("splitOptions() takes the pool's options out of the URL, and leaves the rest of it", () => {
   const { url, pool } = splitOptions("postgres://h/d?application_name=a%20b&max=7&ssl=true", {});
   assertEquals(pool, { max: 7 });
   const { searchParams } = new URL(url ?? "");
@@ -53,7 +54,7 @@ Deno.test("splitOptions() takes the pool's options out of the URL, and leaves th
   assertEquals(splitOptions("postgres://h/d?ssl=true", {}).url, "postgres://h/d?ssl=true");
 });
 
-Deno.test("createPool() refuses wrong options at once, naming rule and value, and shows no password", () => {
+test("createPool() refuses wrong options at once, naming rule and value, and shows no password", () => {
   const wrong: [unknown[], typeof TypeError | typeof RangeError, string][] = [
     [[URL_TEXT, { max: 0 }], RangeError, "max must be an integer >= 1: received 0"],
     [[URL_TEXT, { max: "5" }], TypeError, 'received "5"'],

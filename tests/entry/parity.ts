@@ -6,8 +6,9 @@
 
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { test } from "../support/test.ts";
 
 /** Code that uses an `sql`, and returns what is to be compared; it must not throw. */
 export type Body = (sql: postgres.Sql, schema: Schema) => Promise<unknown>;
@@ -28,7 +29,7 @@ export type ParityOptions = postgres.Options<Record<string, postgres.PostgresTyp
 export function parity(name: string, body: Body, options: ParityOptions = {}): void {
   const { setUp, ...rest } = options;
   const both = { max: 1, onnotice: () => {}, ...rest };
-  Deno.test(`sql as porsager's: ${name}`, async () => {
+  test(`sql as porsager's: ${name}`, async () => {
     const theirs = await observe(setUp, body, (url) => postgres(url, both));
     const ours = await observe(setUp, body, (url) => createPool(url, both).sql as postgres.Sql);
     assertEquals(ours, theirs);

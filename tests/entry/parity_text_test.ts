@@ -1,3 +1,6 @@
+import { rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { outcome, parity } from "./parity.ts";
 
 /** Options of porsager's that its types lack. */
@@ -43,11 +46,11 @@ parity("simple", async (sql) => [
 ]);
 
 parity("file", async (sql) => {
-  const path = await Deno.makeTempFile({ suffix: ".sql" });
+  const path = join(tmpdir(), `steady_${crypto.randomUUID()}.sql`);
   try {
-    await Deno.writeTextFile(path, "select 1 as x; select 2 as x");
+    await writeFile(path, "select 1 as x; select 2 as x");
     const several = await sql.file(path);
-    await Deno.writeTextFile(path, "select $1::int + $2::int as x");
+    await writeFile(path, "select $1::int + $2::int as x");
     return [
       several,
       await sql.file(path, [1, 2] as never),
@@ -58,7 +61,7 @@ parity("file", async (sql) => {
       await sql.file(new URL(`file://${path}`), [5, 6] as never),
     ];
   } finally {
-    await Deno.remove(path);
+    await rm(path);
   }
 });
 

@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError } from "../../src/core/errors.ts";
-import { createPool, type PostgresLease, type PostgresPool } from "../../src/entry/deno.ts";
+import { createPool, type PostgresLease, type PostgresPool } from "../support/entry.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
+import { test } from "../support/test.ts";
 
 function lossOf({ connection }: PostgresLease): Promise<unknown> {
   return new Promise((resolve) => connection.onLost(resolve));
@@ -25,7 +26,7 @@ async function rowsOf(server: PostgresServer): Promise<unknown[]> {
   return rows.map(({ x }) => x);
 }
 
-Deno.test("A pool outlives its server's restarts", async (test) => {
+test("A pool outlives its server's restarts", async (test) => {
   await using server = await PostgresServer.start();
   await server.query("create table t (x int)");
   await using db = createPool(server.url(), { max: 3, acquireTimeoutMs: 30_000 });

@@ -1,9 +1,10 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("A savepoint keeps what its callback did and returns its result", async () => {
+test("A savepoint keeps what its callback did and returns its result", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   await db.transaction(async (sql) => {
@@ -17,7 +18,7 @@ Deno.test("A savepoint keeps what its callback did and returns its result", asyn
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-Deno.test("A savepoint undoes what its callback did when that throws, and the transaction goes on", async () => {
+test("A savepoint undoes what its callback did when that throws, and the transaction goes on", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const thrown = new Error("no");
@@ -33,7 +34,7 @@ Deno.test("A savepoint undoes what its callback did when that throws, and the tr
   assertEquals(await schema.column("t", "x"), [1, 3]);
 });
 
-Deno.test("A savepoint fails by a statement's error even if its callback caught it; the transaction does not", async () => {
+test("A savepoint fails by a statement's error even if its callback caught it; the transaction does not", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   await db.transaction(async (sql) => {
@@ -48,7 +49,7 @@ Deno.test("A savepoint fails by a statement's error even if its callback caught 
   assertEquals(await schema.column("t", "x"), [2]);
 });
 
-Deno.test("Savepoints nest, each with a name of its own", async () => {
+test("Savepoints nest, each with a name of its own", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -74,7 +75,7 @@ Deno.test("Savepoints nest, each with a name of its own", async () => {
   ]);
 });
 
-Deno.test("A savepoint takes a single statement as a template", async () => {
+test("A savepoint takes a single statement as a template", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   await db.transaction(async (sql) => {
@@ -86,7 +87,7 @@ Deno.test("A savepoint takes a single statement as a template", async () => {
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-Deno.test("A savepoint waits for all queries of an array", async () => {
+test("A savepoint waits for all queries of an array", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const [first, second] = await db.sql.begin((sql) =>

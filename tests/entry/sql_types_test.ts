@@ -8,8 +8,9 @@
 import { assertEquals } from "@std/assert";
 import type { Readable, Writable } from "node:stream";
 import type postgres from "postgres";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { test } from "../support/test.ts";
 
 /** Fails to compile unless the two are the same type. */
 function same<A, B>(
@@ -32,7 +33,7 @@ async function written(sql: postgres.Sql): Promise<number[]> {
   return rows.map(({ x }) => x);
 }
 
-Deno.test("createPool().sql is a postgres.Sql", async () => {
+test("createPool().sql is a postgres.Sql", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   const sql: postgres.Sql = db.sql;
@@ -42,7 +43,7 @@ Deno.test("createPool().sql is a postgres.Sql", async () => {
   assertEquals(await written(viewed), [1]);
 });
 
-Deno.test("createPool({ types }).sql has the types of the values", async () => {
+test("createPool({ types }).sql has the types of the values", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { types: { point } });
   const sql: postgres.Sql<{ point: [number, number] }> = db.sql;
@@ -54,7 +55,7 @@ Deno.test("createPool({ types }).sql has the types of the values", async () => {
   assertEquals(sql.typed.line, undefined);
 });
 
-Deno.test("PostgresLease.sql is a postgres.ReservedSql, and so is what reserve() gives", async () => {
+test("PostgresLease.sql is a postgres.ReservedSql, and so is what reserve() gives", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   using lease = await db.acquire();
@@ -65,7 +66,7 @@ Deno.test("PostgresLease.sql is a postgres.ReservedSql, and so is what reserve()
   other.release();
 });
 
-Deno.test("The sql of a transaction is a postgres.TransactionSql", async () => {
+test("The sql of a transaction is a postgres.TransactionSql", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   const ask = async (sql: postgres.TransactionSql) => {
@@ -82,7 +83,7 @@ Deno.test("The sql of a transaction is a postgres.TransactionSql", async () => {
   assertEquals(values, [1, 1, 1, 1, 1]);
 });
 
-Deno.test("Results have porsager's types", async () => {
+test("Results have porsager's types", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const { sql } = db;
@@ -103,7 +104,7 @@ Deno.test("Results have porsager's types", async () => {
   assertEquals([count, columns.length, pid > 0, statement.types.length], [1, 1, true, 0]);
 });
 
-Deno.test("PostgresPool.transaction() has the type of what the callback returns, queries unwrapped", async () => {
+test("PostgresPool.transaction() has the type of what the callback returns, queries unwrapped", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   const number = await db.transaction(() => Promise.resolve(1));

@@ -7,7 +7,7 @@
  */
 
 import process from "node:process";
-import { createPool, type CreatePoolOptions } from "../../src/entry/deno.ts";
+import { createPool, type CreatePoolOptions } from "../support/entry.ts";
 
 const MODES: Record<string, CreatePoolOptions> = {
   "verify-ca": { ssl: "verify-ca" },

@@ -2,11 +2,16 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConnectError } from "../../src/core/errors.ts";
-import { createPool, type CreatePoolOptions } from "../../src/entry/deno.ts";
+import { createPool, type CreatePoolOptions } from "../support/entry.ts";
 import { makeCertificates } from "../support/certificates.ts";
 import { expectChild } from "../support/child.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
 import { sharedServer } from "../support/shared_server.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import process from "node:process";
+import { scriptCommand } from "../support/this_runtime.ts";
+import { test } from "../support/test.ts";
 
 const certificates = makeCertificates("certified");
 const { ca, server: right, wrongHost, client, strangeCa } = certificates;
@@ -41,7 +46,7 @@ function codeOf(error: Error): unknown {
   return Reflect.get(error, "code");
 }
 
-Deno.test("TLS on a server that has it, and lets nobody in without", async (test) => {
+test("TLS on a server that has it, and lets nobody in without", async (test) => {
   await using server = await startServer(right);
   await server.query("create role certified login");
   const url = server.url();
@@ -133,16 +138,14 @@ Deno.test("TLS on a server that has it, and lets nobody in without", async (test
 
   await test.step("the platform's own authorities are those of verify-ca and verify-full", async () => {
     await using elsewhere = await startServer(wrongHost);
-    const directory = await Deno.makeTempDir();
+    const directory = await mkdtemp(join(tmpdir(), "steady-"));
     try {
       const path = join(directory, "ca.pem");
-      await Deno.writeTextFile(path, ca.cert);
+      await writeFile(path, ca.cert);
       const script = fileURLToPath(new URL("./tls_child.ts", import.meta.url));
       const urls = [named, elsewhere.url({ host: "localhost" })];
-      const output = await expectChild(Deno.execPath(), [
-        ...["run", "--quiet", "--no-check", "--allow-all", `--cert=${path}`, script],
-        ...urls,
-      ]);
+      const { program, args, env } = scriptCommand(script, urls, { authority: path });
+      const output = await expectChild(program, args, { env: { ...process.env, ...env } });
       assertEquals(JSON.parse(output), {
         "verify-ca": [true, true],
         "verify-full": [true, false],
@@ -150,12 +153,12 @@ Deno.test("TLS on a server that has it, and lets nobody in without", async (test
         "direct": [true, false],
       });
     } finally {
-      await Deno.remove(directory, { recursive: true });
+      await rm(directory, { recursive: true });
     }
   });
 });
 
-Deno.test("TLS on a server that is certified for another host", async () => {
+test("TLS on a server that is certified for another host", async () => {
   await using server = await startServer(wrongHost);
   const url = server.url({ host: "localhost" });
   assertEquals(await encrypted(url, { ssl: "require" }), true);
@@ -163,7 +166,7 @@ Deno.test("TLS on a server that is certified for another host", async () => {
   assertEquals(await encrypted(url, { ssl: { ca: ca.cert, servername: "elsewhere.test" } }), true);
 });
 
-Deno.test("TLS on a server that has none: prefer does without, require does not", async () => {
+test("TLS on a server that has none: prefer does without, require does not", async () => {
   const { url } = sharedServer();
   for (const ssl of [false, "disable", "allow", "prefer"] as const) {
     assertEquals(await encrypted(url, { ssl }), false);

@@ -1,12 +1,13 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import { LeaseReleasedError } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { UnhandledRejections } from "../../src/testing/unhandled_rejections.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("PostgresPool.transaction() commits statements that were sent and not awaited", async () => {
+test("PostgresPool.transaction() commits statements that were sent and not awaited", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   await db.transaction((sql) => {
@@ -20,7 +21,7 @@ Deno.test("PostgresPool.transaction() commits statements that were sent and not 
   assertEquals(await schema.column("t", "x"), [1, 2, 3, 4]);
 });
 
-Deno.test("PostgresPool.transaction() fails by a statement that nobody awaits, which goes unhandled nowhere", async () => {
+test("PostgresPool.transaction() fails by a statement that nobody awaits, which goes unhandled nowhere", async () => {
   await using schema = await Schema.create("create table t (x int primary key)");
   await using db = createPool(schema.url, { max: 1 });
   const unhandled = new UnhandledRejections();
@@ -41,7 +42,7 @@ Deno.test("PostgresPool.transaction() fails by a statement that nobody awaits, w
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction() rolls back behind statements that still run when the callback throws", async () => {
+test("PostgresPool.transaction() rolls back behind statements that still run when the callback throws", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   let running: Promise<unknown> | undefined;
@@ -82,7 +83,7 @@ async function assertEnded(sql: postgres.TransactionSql): Promise<void> {
   }
 }
 
-Deno.test("A transaction's sql rejects after the end, and nothing is on the wire", async () => {
+test("A transaction's sql rejects after the end, and nothing is on the wire", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -103,7 +104,7 @@ Deno.test("A transaction's sql rejects after the end, and nothing is on the wire
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("A savepoint's sql rejects after the end, and the transaction goes on", async () => {
+test("A savepoint's sql rejects after the end, and the transaction goes on", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));

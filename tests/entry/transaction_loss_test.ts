@@ -4,9 +4,10 @@ import {
   ConnectionLostError,
   LeaseReleasedError,
 } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, type WireMessage, WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 function assertRolledBack(error: unknown): void {
   assertInstanceOf(error, ConnectionLostError);
@@ -31,7 +32,7 @@ function assertNotSent(error: unknown): void {
   if (!(error instanceof LeaseReleasedError)) assertRolledBack(error);
 }
 
-Deno.test("Pain 1: a backend killed between two statements leaves nothing of its transaction", async () => {
+test("Pain 1: a backend killed between two statements leaves nothing of its transaction", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 3 });
@@ -61,7 +62,7 @@ Deno.test("Pain 1: a backend killed between two statements leaves nothing of its
   assertEquals(await schema.column("t", "x"), [5]);
 });
 
-Deno.test("A statement in hand at the loss rejects as rolled back, and so does its transaction", async () => {
+test("A statement in hand at the loss rejects as rolled back, and so does its transaction", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -80,7 +81,7 @@ Deno.test("A statement in hand at the loss rejects as rolled back, and so does i
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction() rejects at the loss, without waiting for its callback", async () => {
+test("PostgresPool.transaction() rejects at the loss, without waiting for its callback", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   const { promise: inside, resolve } = Promise.withResolvers<void>();
@@ -97,7 +98,7 @@ Deno.test("PostgresPool.transaction() rejects at the loss, without waiting for i
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("A savepoint rejects at the loss, and its transaction with it", async () => {
+test("A savepoint rejects at the loss, and its transaction with it", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -116,7 +117,7 @@ Deno.test("A savepoint rejects at the loss, and its transaction with it", async 
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("A lost BEGIN rejects as not applied, without a call of the callback", async () => {
+test("A lost BEGIN rejects as not applied, without a call of the callback", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -129,7 +130,7 @@ Deno.test("A lost BEGIN rejects as not applied, without a call of the callback",
   assertEquals([error.outcome, error.retryable, called], ["not-applied", true, false]);
 });
 
-Deno.test("A COMMIT whose answer is lost rejects as unknown: it was committed", async () => {
+test("A COMMIT whose answer is lost rejects as unknown: it was committed", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -145,7 +146,7 @@ Deno.test("A COMMIT whose answer is lost rejects as unknown: it was committed", 
   assertEquals(await schema.column("t", "x"), [1]);
 });
 
-Deno.test("A COMMIT that is lost on its way rejects as unknown: it was rolled back", async () => {
+test("A COMMIT that is lost on its way rejects as unknown: it was rolled back", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -156,7 +157,7 @@ Deno.test("A COMMIT that is lost on its way rejects as unknown: it was rolled ba
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("A backend killed while it commits rejects as unknown, with the server's reason", async () => {
+test("A backend killed while it commits rejects as unknown, with the server's reason", async () => {
   await using schema = await Schema.create(`
     create table t (x int);
     create function wait() returns trigger language plpgsql
@@ -175,7 +176,7 @@ Deno.test("A backend killed while it commits rejects as unknown, with the server
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("A COMMIT of the callback's own that is lost on its way is never called rolled back", async () => {
+test("A COMMIT of the callback's own that is lost on its way is never called rolled back", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));

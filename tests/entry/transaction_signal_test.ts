@@ -1,8 +1,9 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CommitUnknownError } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 const reason = new Error("the signal's own reason");
 
@@ -10,14 +11,14 @@ async function assertReason(promise: Promise<unknown>): Promise<void> {
   assertStrictEquals(await assertRejects(() => promise), reason);
 }
 
-Deno.test("PostgresPool.transaction({ signal }) opens nothing if it is aborted", async () => {
+test("PostgresPool.transaction({ signal }) opens nothing if it is aborted", async () => {
   await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   const signal = AbortSignal.abort(reason);
   await assertReason(db.transaction(() => {}, { signal }));
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) leaves the queue at once", async () => {
+test("PostgresPool.transaction({ signal }) leaves the queue at once", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   using lease = await db.acquire();
@@ -32,7 +33,7 @@ Deno.test("PostgresPool.transaction({ signal }) leaves the queue at once", async
   assertEquals([db.stats().waiters, called, lease.lost], [0, false, false]);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) breaks off at BEGIN", async () => {
+test("PostgresPool.transaction({ signal }) breaks off at BEGIN", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
@@ -48,7 +49,7 @@ Deno.test("PostgresPool.transaction({ signal }) breaks off at BEGIN", async () =
   assertEquals([called, db.stats().total], [false, 0]);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) ends a statement with its connection", async () => {
+test("PostgresPool.transaction({ signal }) ends a statement with its connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -65,7 +66,7 @@ Deno.test("PostgresPool.transaction({ signal }) ends a statement with its connec
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) rolls back between statements, and keeps the connection", async () => {
+test("PostgresPool.transaction({ signal }) rolls back between statements, and keeps the connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   const abort = new AbortController();
@@ -85,7 +86,7 @@ Deno.test("PostgresPool.transaction({ signal }) rolls back between statements, a
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) says unknown when it breaks off at COMMIT", async () => {
+test("PostgresPool.transaction({ signal }) says unknown when it breaks off at COMMIT", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -100,7 +101,7 @@ Deno.test("PostgresPool.transaction({ signal }) says unknown when it breaks off 
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) is done with its signal when it is over", async () => {
+test("PostgresPool.transaction({ signal }) is done with its signal when it is over", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   const abort = new AbortController();
@@ -111,7 +112,7 @@ Deno.test("PostgresPool.transaction({ signal }) is done with its signal when it 
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-Deno.test("PostgresPool.transaction({ signal }) rolls back if it is aborted when the callback returns", async () => {
+test("PostgresPool.transaction({ signal }) rolls back if it is aborted when the callback returns", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   const abort = new AbortController();

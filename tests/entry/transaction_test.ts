@@ -7,8 +7,9 @@ import {
 } from "@std/assert";
 import type postgres from "postgres";
 import { SteadyError } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
+import { test } from "../support/test.ts";
 
 /** What the server says of the transaction that it is asked in. */
 async function settings(sql: postgres.TransactionSql): Promise<unknown> {
@@ -19,7 +20,7 @@ async function settings(sql: postgres.TransactionSql): Promise<unknown> {
   return row;
 }
 
-Deno.test("PostgresPool.transaction() commits and returns what the callback returned", async () => {
+test("PostgresPool.transaction() commits and returns what the callback returned", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const result = await db.transaction(async (sql) => {
@@ -32,7 +33,7 @@ Deno.test("PostgresPool.transaction() commits and returns what the callback retu
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-Deno.test("PostgresPool.transaction() begins as its options say", async () => {
+test("PostgresPool.transaction() begins as its options say", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   const isolations = [
@@ -53,7 +54,7 @@ Deno.test("PostgresPool.transaction() begins as its options say", async () => {
   assertEquals(found, { isolation: "serializable", read_only: "on", deferrable: "on" });
 });
 
-Deno.test("PostgresPool.transaction() writes and waits for nothing where the session would not", async () => {
+test("PostgresPool.transaction() writes and waits for nothing where the session would not", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, {
     connection: {
@@ -72,7 +73,7 @@ Deno.test("PostgresPool.transaction() writes and waits for nothing where the ses
   assertEquals(asked, { isolation: "read committed", read_only: "off", deferrable: "off" });
 });
 
-Deno.test("PostgresPool.transaction() refuses wrong options before it opens anything", async () => {
+test("PostgresPool.transaction() refuses wrong options before it opens anything", async () => {
   await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   const wrong: [unknown, string][] = [
     [{ isolation: "snapshot" }, "isolation must be one of read uncommitted, read committed, "],
@@ -88,7 +89,7 @@ Deno.test("PostgresPool.transaction() refuses wrong options before it opens anyt
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("PostgresPool.transaction() rolls back when the callback throws, and has its very error", async () => {
+test("PostgresPool.transaction() rolls back when the callback throws, and has its very error", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   const [before] = await db.sql`select pg_backend_pid() as pid`;
@@ -112,7 +113,7 @@ Deno.test("PostgresPool.transaction() rolls back when the callback throws, and h
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("PostgresPool.transaction() fails by a statement's error even if the callback caught it", async () => {
+test("PostgresPool.transaction() fails by a statement's error even if the callback caught it", async () => {
   await using schema = await Schema.create("create table t (x int primary key)");
   await using db = createPool(schema.url);
   const failing = db.transaction(async (sql) => {
@@ -125,7 +126,7 @@ Deno.test("PostgresPool.transaction() fails by a statement's error even if the c
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction() names the first error instead of those that follow from it", async () => {
+test("PostgresPool.transaction() names the first error instead of those that follow from it", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
   const failing = db.transaction(async (sql) => {
@@ -135,7 +136,7 @@ Deno.test("PostgresPool.transaction() names the first error instead of those tha
   assertEquals((await assertRejects(() => failing, db.sql.PostgresError)).code, "22012");
 });
 
-Deno.test("PostgresPool.sql.begin() waits for all queries of an array", async () => {
+test("PostgresPool.sql.begin() waits for all queries of an array", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const results = await db.sql.begin((sql) => [
@@ -146,7 +147,7 @@ Deno.test("PostgresPool.sql.begin() waits for all queries of an array", async ()
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-Deno.test("PostgresPool.transaction() has the error of a COMMIT that was refused, and the connection back clean", async () => {
+test("PostgresPool.transaction() has the error of a COMMIT that was refused, and the connection back clean", async () => {
   await using schema = await Schema.create(
     "create table t (x int primary key, y int references t deferrable initially deferred)",
   );
@@ -159,7 +160,7 @@ Deno.test("PostgresPool.transaction() has the error of a COMMIT that was refused
   assertEquals(await schema.column("t", "x"), [3]);
 });
 
-Deno.test("PostgresPool.transaction() fails if the server answers COMMIT by a rollback", async () => {
+test("PostgresPool.transaction() fails if the server answers COMMIT by a rollback", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   using lease = await db.acquire();
@@ -174,7 +175,7 @@ Deno.test("PostgresPool.transaction() fails if the server answers COMMIT by a ro
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.transaction() does not call the callback when BEGIN is refused", async () => {
+test("PostgresPool.transaction() does not call the callback when BEGIN is refused", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   let called = false;
@@ -190,7 +191,7 @@ Deno.test("PostgresPool.transaction() does not call the callback when BEGIN is r
   assertEquals(row, { one: 1 });
 });
 
-Deno.test("PostgresPool.transaction() runs each on a connection of its own, as many at once as there are", async () => {
+test("PostgresPool.transaction() runs each on a connection of its own, as many at once as there are", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 3 });
   let inside = 0;
@@ -207,7 +208,7 @@ Deno.test("PostgresPool.transaction() runs each on a connection of its own, as m
   assertEquals(await schema.column("t", "x"), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
 });
 
-Deno.test("PostgresLease.transaction() commits on the lease's own connection", async () => {
+test("PostgresLease.transaction() commits on the lease's own connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   using lease = await db.acquire();
@@ -221,7 +222,7 @@ Deno.test("PostgresLease.transaction() commits on the lease's own connection", a
   assertEquals(await schema.column("t", "x"), [1]);
 });
 
-Deno.test("PostgresPool.transaction() rejects when the pool is closed", async () => {
+test("PostgresPool.transaction() rejects when the pool is closed", async () => {
   const db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   await db.close();
   const error = await assertRejects(() => db.transaction(() => {}), SteadyError);
@@ -230,7 +231,7 @@ Deno.test("PostgresPool.transaction() rejects when the pool is closed", async ()
   assertStringIncludes(error.message, "closed");
 });
 
-Deno.test("PostgresLease.transaction() refuses to begin inside of another, which it would commit", async () => {
+test("PostgresLease.transaction() refuses to begin inside of another, which it would commit", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   using lease = await db.acquire();
@@ -249,7 +250,7 @@ Deno.test("PostgresLease.transaction() refuses to begin inside of another, which
   assertEquals(lease.connection.status, "in transaction");
 });
 
-Deno.test("PostgresPool.transaction() fails if a statement in the callback has ended the transaction", async () => {
+test("PostgresPool.transaction() fails if a statement in the callback has ended the transaction", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   for (const end of ["rollback", "commit"]) {

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { createPool, type PostgresPool } from "../../src/entry/deno.ts";
+import { createPool, type PostgresPool } from "../support/entry.ts";
 import type { PostgresTypes } from "../../src/driver/postgres/options.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, type WireMessage, WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 function learns(message: WireMessage): boolean {
   return statementOf(message)?.includes("pg_catalog.pg_type") ?? false;
@@ -26,7 +27,7 @@ async function onEach<T extends PostgresTypes, R>(
   }
 }
 
-Deno.test("Arrays are arrays on every connection, even if ten cold ones are used at once", async () => {
+test("Arrays are arrays on every connection, even if ten cold ones are used at once", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 10 });
@@ -38,7 +39,7 @@ Deno.test("Arrays are arrays on every connection, even if ten cold ones are used
   for (const [row] of rows) assertEquals(row, { x: [3, 4] });
 });
 
-Deno.test("Types are learnt by one connection for all, before any other sends a statement", async () => {
+test("Types are learnt by one connection for all, before any other sends a statement", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 5 });
@@ -57,7 +58,7 @@ Deno.test("Types are learnt by one connection for all, before any other sends a 
   assertEquals(lessons(proxy), 1);
 });
 
-Deno.test("Types are learnt anew after the server was lost", async () => {
+test("Types are learnt anew after the server was lost", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 2 });
@@ -71,7 +72,7 @@ Deno.test("Types are learnt anew after the server was lost", async () => {
   assertEquals([lessons(proxy), proxy.connections], [2, 4]);
 });
 
-Deno.test("Types are learnt by the next connection if the one that should is lost", async () => {
+test("Types are learnt by the next connection if the one that should is lost", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 3 });
@@ -86,7 +87,7 @@ Deno.test("Types are learnt by the next connection if the one that should is los
   assertEquals(lessons(proxy), 2);
 });
 
-Deno.test("fetch_types: false learns nothing, and leaves arrays as text", async () => {
+test("fetch_types: false learns nothing, and leaves arrays as text", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 2, fetch_types: false });
@@ -95,7 +96,7 @@ Deno.test("fetch_types: false learns nothing, and leaves arrays as text", async 
   assertEquals(lessons(proxy), 0);
 });
 
-Deno.test("refreshTypes() learns the types that were created since, for every connection", async () => {
+test("refreshTypes() learns the types that were created since, for every connection", async () => {
   await using schema = await Schema.create("");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 3 });
@@ -108,7 +109,7 @@ Deno.test("refreshTypes() learns the types that were created since, for every co
   assertEquals(lessons(proxy), 2);
 });
 
-Deno.test("refreshTypes() leaves a lease alone, and its connection is not lent again", async () => {
+test("refreshTypes() leaves a lease alone, and its connection is not lent again", async () => {
   await using schema = await Schema.create("create type mood as enum ('sad', 'happy')");
   await using db = createPool(schema.url, { max: 2 });
   const lease = await db.acquire();
@@ -120,7 +121,7 @@ Deno.test("refreshTypes() leaves a lease alone, and its connection is not lent a
   assertEquals(rows.some(([row]) => row?.pid === pid), false);
 });
 
-Deno.test("refreshTypes() counts what is being learnt for nothing: it may have been asked before", async () => {
+test("refreshTypes() counts what is being learnt for nothing: it may have been asked before", async () => {
   await using schema = await Schema.create("");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 2 });
@@ -144,7 +145,7 @@ Deno.test("refreshTypes() counts what is being learnt for nothing: it may have b
   for (const [row] of rows) assertEquals(row, { x: ["sad", "happy"] });
 });
 
-Deno.test("sql.options.parsers that are changed later reach every connection, open or not", async () => {
+test("sql.options.parsers that are changed later reach every connection, open or not", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 3 });
   await onEach(db, 2, (sql) => sql`select 1`);
@@ -154,7 +155,7 @@ Deno.test("sql.options.parsers that are changed later reach every connection, op
   for (const [row] of rows) assertEquals(row, { x: 5n });
 });
 
-Deno.test("Custom types are serialized and parsed on every connection", async () => {
+test("Custom types are serialized and parsed on every connection", async () => {
   await using schema = await Schema.create("create table t (p point)");
   const point = {
     to: 600,

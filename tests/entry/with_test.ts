@@ -11,13 +11,14 @@ import {
   StatementTimeoutError,
   SteadyError,
 } from "../../src/core/errors.ts";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { test } from "../support/test.ts";
 
 const reason = new Error("the signal's own reason");
 
-Deno.test("PostgresPool.with({ signal }) rejects a statement before it takes a connection", async () => {
+test("PostgresPool.with({ signal }) rejects a statement before it takes a connection", async () => {
   await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   const view = db.with({ signal: AbortSignal.abort(reason) });
   assertStrictEquals(await assertRejects(async () => await view.sql`select 1`), reason);
@@ -26,7 +27,7 @@ Deno.test("PostgresPool.with({ signal }) rejects a statement before it takes a c
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("PostgresPool.with({ signal }) takes a waiting statement out of the queue", async () => {
+test("PostgresPool.with({ signal }) takes a waiting statement out of the queue", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   using lease = await db.acquire();
@@ -38,7 +39,7 @@ Deno.test("PostgresPool.with({ signal }) takes a waiting statement out of the qu
   assertEquals([db.stats().waiters, lease.lost], [0, false]);
 });
 
-Deno.test("PostgresPool.with({ signal }) closes the connection of a statement that was sent", async () => {
+test("PostgresPool.with({ signal }) closes the connection of a statement that was sent", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -51,7 +52,7 @@ Deno.test("PostgresPool.with({ signal }) closes the connection of a statement th
   assertEquals([row, proxy.connections], [{ one: 1 }, 2]);
 });
 
-Deno.test("PostgresPool.with({ timeoutMs }) ends a statement that was sent, and says that it may have been executed", async () => {
+test("PostgresPool.with({ timeoutMs }) ends a statement that was sent, and says that it may have been executed", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   await db.sql`select 1`;
@@ -64,7 +65,7 @@ Deno.test("PostgresPool.with({ timeoutMs }) ends a statement that was sent, and 
   assertEquals(db.stats().total, 0);
 });
 
-Deno.test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, too", async () => {
+test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, too", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   using lease = await db.acquire();
@@ -78,7 +79,7 @@ Deno.test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, to
   assertEquals(lease.lost, false);
 });
 
-Deno.test("PostgresPool.with() gives its options to transactions and leases, where views of them may differ", async () => {
+test("PostgresPool.with() gives its options to transactions and leases, where views of them may differ", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   // Short for a statement, and long enough for an acquire only if a connection is idle.
@@ -96,7 +97,7 @@ Deno.test("PostgresPool.with() gives its options to transactions and leases, whe
   assertEquals(lease.lost, true);
 });
 
-Deno.test("PostgresLease.with() and TransactionSql.with() end their statements with the connection", async () => {
+test("PostgresLease.with() and TransactionSql.with() end their statements with the connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   using lease = await db.acquire();
@@ -112,7 +113,7 @@ Deno.test("PostgresLease.with() and TransactionSql.with() end their statements w
   assertEquals(await schema.column("t", "x"), []);
 });
 
-Deno.test("PostgresPool.with() heeds the signals of all views that it is made from", async () => {
+test("PostgresPool.with() heeds the signals of all views that it is made from", async () => {
   await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   const never = new AbortController().signal;
   const view = db.with({ signal: AbortSignal.abort(reason) }).with({ timeoutMs: 5 }).with({
@@ -121,7 +122,7 @@ Deno.test("PostgresPool.with() heeds the signals of all views that it is made fr
   assertStrictEquals(await assertRejects(async () => await view.sql`select 1`), reason);
 });
 
-Deno.test("PostgresPool.with() shares the pool of what it is made from, and its options are its own", async () => {
+test("PostgresPool.with() shares the pool of what it is made from, and its options are its own", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
   const view = db.with({ timeoutMs: 60_000 });
@@ -131,7 +132,7 @@ Deno.test("PostgresPool.with() shares the pool of what it is made from, and its 
   assertEquals(view.stats(), db.stats());
 });
 
-Deno.test("PostgresPool.with() refuses wrong options at once", async () => {
+test("PostgresPool.with() refuses wrong options at once", async () => {
   await using db = createPool("postgres://nobody@127.0.0.1:1/nothing");
   const wrong: [unknown, typeof TypeError | typeof RangeError, string][] = [
     [{ timeoutMs: "5" }, TypeError, "timeoutMs"],

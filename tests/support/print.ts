@@ -4,6 +4,8 @@
  * @module
  */
 
+import { writeSync } from "node:fs";
+
 const encoder = new TextEncoder();
 
 /**
@@ -12,7 +14,7 @@ const encoder = new TextEncoder();
  * @param bytes What to write.
  */
 export function printBytes(bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(writeSync(1, rest));
 }
 
 /**

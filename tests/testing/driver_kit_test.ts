@@ -8,10 +8,11 @@ import {
   fakeSubject,
   testDriver,
 } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
 testDriver(
   fakeSubject(() => new FakeDriver(), { name: "a fake driver" }),
-  (name, fn) => Deno.test(`testDriver() passes ${name}`, fn),
+  (name, fn) => test(`testDriver() passes ${name}`, fn),
 );
 
 testDriver(
@@ -19,7 +20,7 @@ testDriver(
     name: "one that cannot tell the status",
     cannot: { status: true },
   }),
-  (name, fn) => Deno.test(`testDriver() passes ${name}`, fn),
+  (name, fn) => test(`testDriver() passes ${name}`, fn),
 );
 
 class CannotCancel extends FakeDriver {
@@ -39,7 +40,7 @@ const limited = fakeSubject(() => new CannotCancel(), {
 
 testDriver(
   limited,
-  (name, fn) => Deno.test(`testDriver() passes ${name}`, fn),
+  (name, fn) => test(`testDriver() passes ${name}`, fn),
 );
 
 /** Runs the one check whose clause begins so. */
@@ -63,7 +64,7 @@ function refuses(
   overrides: Partial<DriverSubject<FakeConnection>> = {},
   sound: DriverSubject<FakeConnection> = fakeSubject(() => new FakeDriver()),
 ): void {
-  Deno.test(`testDriver() refuses a driver ${flaw}`, async () => {
+  test(`testDriver() refuses a driver ${flaw}`, async () => {
     const subject = fakeSubject(make, { limitMs: 30, ...overrides });
     const error = await assertRejects(() => runCheck(clause, subject));
     assertInstanceOf(error, ConformanceError);
@@ -463,7 +464,7 @@ refuses(
     }(),
 );
 
-Deno.test("testDriver() leaves out what the subject cannot show", () => {
+test("testDriver() leaves out what the subject cannot show", () => {
   const names = (subject: DriverSubject<FakeConnection>): string[] => {
     const registered: string[] = [];
     testDriver(subject, (name) => registered.push(name));
@@ -485,7 +486,7 @@ Deno.test("testDriver() leaves out what the subject cannot show", () => {
   assertEquals(left.length, 10);
 });
 
-Deno.test("testDriver() cleans up after a check, whether it passed or not", async () => {
+test("testDriver() cleans up after a check, whether it passed or not", async () => {
   const drivers: FakeDriver[] = [];
   const disposed: unknown[] = [];
   const make = (): FakeDriver => {

@@ -7,6 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
 /** What a promise came to so far. */
 function watch<T>(promise: Promise<T>): { state: string; value?: T; error?: unknown } {
@@ -32,7 +33,7 @@ async function answers(connection: FakeConnection, ...texts: string[]): Promise<
   return all;
 }
 
-Deno.test("FakeDriver.connect() numbers its connections and counts attempts", async () => {
+test("FakeDriver.connect() numbers its connections and counts attempts", async () => {
   const driver = new FakeDriver({ name: "mine", sharing: "multiplex" });
   assertEquals([driver.name, driver.sharing], ["mine", "multiplex"]);
   const [first, second] = await Promise.all([driver.connect(), driver.connect()]);
@@ -41,7 +42,7 @@ Deno.test("FakeDriver.connect() numbers its connections and counts attempts", as
   assertEquals(driver.connections, [first, second]);
 });
 
-Deno.test("FakeDriver.refuse() refuses so many calls, in the order they were planned", async () => {
+test("FakeDriver.refuse() refuses so many calls, in the order they were planned", async () => {
   const driver = new FakeDriver();
   const special = new Error("too many clients");
   driver.refuse("connect", 2);
@@ -53,7 +54,7 @@ Deno.test("FakeDriver.refuse() refuses so many calls, in the order they were pla
   assertEquals([driver.counts.connect, driver.counts.refuse, driver.open], [4, 3, 1]);
 });
 
-Deno.test("FakeDriver.refuse() goes on until restore()", async () => {
+test("FakeDriver.refuse() goes on until restore()", async () => {
   const driver = new FakeDriver();
   driver.refuse("connect");
   driver.refuse("ping");
@@ -65,13 +66,13 @@ Deno.test("FakeDriver.refuse() goes on until restore()", async () => {
   await driver.ping(connection);
 });
 
-Deno.test("FakeDriver.rejectCredentials() makes connects fail for good", async () => {
+test("FakeDriver.rejectCredentials() makes connects fail for good", async () => {
   const driver = new FakeDriver();
   driver.rejectCredentials();
   assertEquals(driver.classify(await rejection(driver.connect())), "rejected");
 });
 
-Deno.test("FakeDriver.delay() answers late, by its clock", async () => {
+test("FakeDriver.delay() answers late, by its clock", async () => {
   const clock = new VirtualClock();
   const driver = new FakeDriver({ clock });
   driver.delay("connect", 50, 1);
@@ -100,7 +101,7 @@ Deno.test("FakeDriver.delay() answers late, by its clock", async () => {
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("FakeDriver.hold() never answers, unless the held call is let go", async () => {
+test("FakeDriver.hold() never answers, unless the held call is let go", async () => {
   const clock = new VirtualClock();
   const driver = new FakeDriver({ clock });
   driver.hold("connect", 3);
@@ -123,7 +124,7 @@ Deno.test("FakeDriver.hold() never answers, unless the held call is let go", asy
   assertEquals([driver.held(), driver.open], [[], 1]);
 });
 
-Deno.test("FakeDriver.hold() holds every operation of a connection", async () => {
+test("FakeDriver.hold() holds every operation of a connection", async () => {
   const clock = new VirtualClock();
   const driver = new FakeDriver({ clock });
   const connection = await driver.connect();
@@ -148,7 +149,7 @@ Deno.test("FakeDriver.hold() holds every operation of a connection", async () =>
   assertEquals([connection.gone, driver.applied], [true, []]);
 });
 
-Deno.test("FakeDriver.held() forgets calls whose connection or caller is gone", async () => {
+test("FakeDriver.held() forgets calls whose connection or caller is gone", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   driver.hold("connect");
@@ -170,7 +171,7 @@ async function rejectsWith(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(() => "nothing", (reason) => reason);
 }
 
-Deno.test("FakeDriver.breakAt() breaks before send: nothing left, nothing applied", async () => {
+test("FakeDriver.breakAt() breaks before send: nothing left, nothing applied", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   driver.breakAt("before send");
@@ -182,7 +183,7 @@ Deno.test("FakeDriver.breakAt() breaks before send: nothing left, nothing applie
   assertEquals([driver.applied, connection.gone], [[], true]);
 });
 
-Deno.test("FakeDriver.breakAt() breaks after send: it left, and was not applied", async () => {
+test("FakeDriver.breakAt() breaks after send: it left, and was not applied", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   driver.breakAt("after send");
@@ -194,7 +195,7 @@ Deno.test("FakeDriver.breakAt() breaks after send: it left, and was not applied"
   assertEquals(driver.applied, []);
 });
 
-Deno.test("FakeDriver.breakAt() breaks after apply: it is in force, and nobody hears of it", async () => {
+test("FakeDriver.breakAt() breaks after apply: it is in force, and nobody hears of it", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   driver.breakAt("after apply");
@@ -206,7 +207,7 @@ Deno.test("FakeDriver.breakAt() breaks after apply: it is in force, and nobody h
   assertEquals(driver.applied, ["a"]);
 });
 
-Deno.test("FakeDriver.breakAt() in a transaction: only a commit that was applied is in force", async () => {
+test("FakeDriver.breakAt() in a transaction: only a commit that was applied is in force", async () => {
   const driver = new FakeDriver();
   const first = await driver.connect();
   await answers(first, "begin", "write a");
@@ -220,7 +221,7 @@ Deno.test("FakeDriver.breakAt() in a transaction: only a commit that was applied
   assertEquals(driver.applied, ["c"]);
 });
 
-Deno.test("FakeDriver.break() ends what is in flight and what waits behind it, each by itself", async () => {
+test("FakeDriver.break() ends what is in flight and what waits behind it, each by itself", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   const cause = new Error("cable cut");
@@ -236,7 +237,7 @@ Deno.test("FakeDriver.break() ends what is in flight and what waits behind it, e
   assertEquals(connection.counts.break, 1);
 });
 
-Deno.test("FakeDriver.terminate() and `die` leave the evidence of a fatal error", async () => {
+test("FakeDriver.terminate() and `die` leave the evidence of a fatal error", async () => {
   const driver = new FakeDriver();
   const [first, second] = await Promise.all([driver.connect(), driver.connect()]);
   const long = first.run("sleep");
@@ -248,7 +249,7 @@ Deno.test("FakeDriver.terminate() and `die` leave the evidence of a fatal error"
   assertEquals([driver.open, driver.counts.break], [0, 2]);
 });
 
-Deno.test("FakeDriver.counts are never zeroed; connections have their own", async () => {
+test("FakeDriver.counts are never zeroed; connections have their own", async () => {
   const driver = new FakeDriver();
   const first = await driver.connect();
   const second = await driver.connect();
@@ -282,7 +283,7 @@ Deno.test("FakeDriver.counts are never zeroed; connections have their own", asyn
   assertEquals([driver.counts.connect, driver.counts.send, driver.counts.destroy], [2, 3, 2]);
 });
 
-Deno.test("FakeDriver.log has every event in order", async () => {
+test("FakeDriver.log has every event in order", async () => {
   const driver = new FakeDriver();
   driver.refuse("connect", 1);
   await rejection(driver.connect());
@@ -308,7 +309,7 @@ Deno.test("FakeDriver.log has every event in order", async () => {
   );
 });
 
-Deno.test("FakeDriver.peak is the most that was open or being opened at once", async () => {
+test("FakeDriver.peak is the most that was open or being opened at once", async () => {
   const driver = new FakeDriver();
   const connections = await Promise.all([driver.connect(), driver.connect(), driver.connect()]);
   for (const connection of connections) await driver.close(connection);
@@ -316,7 +317,7 @@ Deno.test("FakeDriver.peak is the most that was open or being opened at once", a
   assertEquals([driver.open, driver.peak], [1, 3]);
 });
 
-Deno.test("FakeDriver.status() is busy from the call to the answer", async () => {
+test("FakeDriver.status() is busy from the call to the answer", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   assertEquals(driver.status(connection), "idle");
@@ -335,7 +336,7 @@ Deno.test("FakeDriver.status() is busy from the call to the answer", async () =>
   assertEquals(blind.status(await blind.connect()), "unknown");
 });
 
-Deno.test("FakeDriver.close() waits for what is in flight; its signal destroys", async () => {
+test("FakeDriver.close() waits for what is in flight; its signal destroys", async () => {
   const clock = new VirtualClock();
   const driver = new FakeDriver({ clock });
   const patient = await driver.connect();
@@ -360,7 +361,7 @@ Deno.test("FakeDriver.close() waits for what is in flight; its signal destroys",
   assertEquals(driver.open, 0);
 });
 
-Deno.test("FakeDriver calls that are aborted on the wire stay there: the server knows no signals", async () => {
+test("FakeDriver calls that are aborted on the wire stay there: the server knows no signals", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   const abort = new AbortController();
@@ -375,7 +376,7 @@ Deno.test("FakeDriver calls that are aborted on the wire stay there: the server 
   assertEquals(connection.counts.send, 1);
 });
 
-Deno.test("FakeDriver leaves no listener on a caller's signal", async () => {
+test("FakeDriver leaves no listener on a caller's signal", async () => {
   const driver = new FakeDriver();
   const abort = new AbortController();
   let listeners = 0;
@@ -392,14 +393,14 @@ Deno.test("FakeDriver leaves no listener on a caller's signal", async () => {
   assertEquals(listeners, 0);
 });
 
-Deno.test("FakeDriver knows its own connections only", async () => {
+test("FakeDriver knows its own connections only", async () => {
   const connection = await new FakeDriver().connect();
   const other = new FakeDriver();
   assertThrows(() => other.status(connection), TypeError);
   assertThrows(() => other.destroy(connection), TypeError);
 });
 
-Deno.test("FakeConnection.run() answers, one statement after the other", async () => {
+test("FakeConnection.run() answers, one statement after the other", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   const all = await Promise.all(["a", "b", "c"].map((name) => connection.run(`select ${name}`)));
@@ -413,7 +414,7 @@ Deno.test("FakeConnection.run() answers, one statement after the other", async (
   );
 });
 
-Deno.test("FakeConnection.run() writes at once, or with the transaction's commit", async () => {
+test("FakeConnection.run() writes at once, or with the transaction's commit", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   await answers(connection, "write a", "begin", "write b");
@@ -423,7 +424,7 @@ Deno.test("FakeConnection.run() writes at once, or with the transaction's commit
   assertEquals(driver.applied, ["a", "b"]);
 });
 
-Deno.test("FakeConnection.run() takes back what was written after a savepoint", async () => {
+test("FakeConnection.run() takes back what was written after a savepoint", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   await answers(connection, "begin", "write a", "savepoint s", "write b", "savepoint t", "fail");
@@ -437,7 +438,7 @@ Deno.test("FakeConnection.run() takes back what was written after a savepoint", 
   assertEquals(driver.applied, ["a", "d"]);
 });
 
-Deno.test("FakeConnection.run() refuses everything but an end in a failed transaction", async () => {
+test("FakeConnection.run() refuses everything but an end in a failed transaction", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   await answers(connection, "begin", "write a", "fail");
@@ -452,7 +453,7 @@ Deno.test("FakeConnection.run() refuses everything but an end in a failed transa
   assertEquals([driver.status(connection), driver.applied], ["idle", []]);
 });
 
-Deno.test("FakeConnection.run() refuses what makes no sense", async () => {
+test("FakeConnection.run() refuses what makes no sense", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   assertEquals(
@@ -470,7 +471,7 @@ Deno.test("FakeConnection.run() refuses what makes no sense", async () => {
   assertEquals(await answers(connection, "write a"), ["cannot write in a read-only transaction"]);
 });
 
-Deno.test("FakeDriver.reset() cleans as much as it is told", async () => {
+test("FakeDriver.reset() cleans as much as it is told", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   const dirty = (): Promise<string[]> => answers(connection, "set k v w", "begin", "write a");
@@ -487,7 +488,7 @@ Deno.test("FakeDriver.reset() cleans as much as it is told", async () => {
   assertEquals([driver.status(connection), await left(), driver.applied], ["idle", "", []]);
 });
 
-Deno.test("FakeDriver.cancel() cancels the statement that runs, and nothing else", async () => {
+test("FakeDriver.cancel() cancels the statement that runs, and nothing else", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   await driver.cancel(connection);
@@ -501,7 +502,7 @@ Deno.test("FakeDriver.cancel() cancels the statement that runs, and nothing else
   assertEquals([connection.counts.cancel, connection.counts.apply], [2, 3]);
 });
 
-Deno.test("FakeDriver.onLost() tells each listener once, in order, with the cause", async () => {
+test("FakeDriver.onLost() tells each listener once, in order, with the cause", async () => {
   const driver = new FakeDriver();
   const connection = await driver.connect();
   const cause = new Error("cable cut");
@@ -518,7 +519,7 @@ Deno.test("FakeDriver.onLost() tells each listener once, in order, with the caus
   assertEquals(told, ["first", cause, "second", cause, "late", cause]);
 });
 
-Deno.test("FakeDriver.classify() knows its own errors only", () => {
+test("FakeDriver.classify() knows its own errors only", () => {
   const driver = new FakeDriver();
   for (const kind of ["lost", "unavailable", "rejected", "statement"] as const) {
     const error = new FakeError(kind, "so");

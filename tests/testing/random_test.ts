@@ -1,18 +1,19 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { seededRandom } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
 function draw(seed: number, count: number): number[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, random);
 }
 
-Deno.test("seededRandom() gives the same numbers for the same seed, others for another", () => {
+test("seededRandom() gives the same numbers for the same seed, others for another", () => {
   assertEquals(draw(7, 100), draw(7, 100));
   assertNotEquals(draw(7, 100), draw(8, 100));
   assertEquals(draw(7, 5), draw(7 + 2 ** 32, 5));
 });
 
-Deno.test("seededRandom() spreads its numbers evenly from 0 to 1", () => {
+test("seededRandom() spreads its numbers evenly from 0 to 1", () => {
   const tenths = Array.from({ length: 10 }, () => 0);
   for (const number of draw(1, 100_000)) {
     assert(number >= 0 && number < 1);

@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { VirtualClock } from "../../src/testing/mod.ts";
+import { test } from "../support/test.ts";
 
-Deno.test("VirtualClock.now() stands still until advance()", async () => {
+test("VirtualClock.now() stands still until advance()", async () => {
   const clock = new VirtualClock({ startMs: 100 });
   assertEquals(clock.now(), 100);
   await clock.settle();
@@ -10,7 +11,7 @@ Deno.test("VirtualClock.now() stands still until advance()", async () => {
   assertEquals(clock.now(), 102.5);
 });
 
-Deno.test("VirtualClock.wallNow() goes along with now(), apart from shiftWall()", async () => {
+test("VirtualClock.wallNow() goes along with now(), apart from shiftWall()", async () => {
   const clock = new VirtualClock({ startMs: 5, wallStartMs: 1_000 });
   assertEquals(clock.wallNow(), 1_000);
   await clock.advance(10);
@@ -21,13 +22,13 @@ Deno.test("VirtualClock.wallNow() goes along with now(), apart from shiftWall()"
   assertEquals([clock.now(), clock.wallNow()], [15, 810]);
 });
 
-Deno.test("VirtualClock.random() is seeded, or replaced", () => {
+test("VirtualClock.random() is seeded, or replaced", () => {
   const draw = (clock: VirtualClock): number[] => [clock.random(), clock.random()];
   assertEquals(draw(new VirtualClock({ seed: 3 })), draw(new VirtualClock({ seed: 3 })));
   assertEquals(draw(new VirtualClock({ random: () => 0.5 })), [0.5, 0.5]);
 });
 
-Deno.test("VirtualClock.advance() fires what is due in order, each at its own time", async () => {
+test("VirtualClock.advance() fires what is due in order, each at its own time", async () => {
   const clock = new VirtualClock();
   const fired: [string, number][] = [];
   const fire = (name: string) => () => fired.push([name, clock.now()]);
@@ -43,7 +44,7 @@ Deno.test("VirtualClock.advance() fires what is due in order, each at its own ti
   assertEquals(clock.pending, 1);
 });
 
-Deno.test("VirtualClock.advance() fires what is set on the way", async () => {
+test("VirtualClock.advance() fires what is set on the way", async () => {
   const clock = new VirtualClock();
   const fired: number[] = [];
   const again = (): void => {
@@ -56,7 +57,7 @@ Deno.test("VirtualClock.advance() fires what is set on the way", async () => {
   assertEquals(clock.now(), 35);
 });
 
-Deno.test("VirtualClock.advance() lets promises settle before, between and after", async () => {
+test("VirtualClock.advance() lets promises settle before, between and after", async () => {
   const clock = new VirtualClock();
   const seen: string[] = [];
   const later = (delayMs: number): Promise<void> =>
@@ -73,7 +74,7 @@ Deno.test("VirtualClock.advance() lets promises settle before, between and after
   assertEquals(seen, ["first at 10", "between at 15", "second at 20"]);
 });
 
-Deno.test("VirtualClock.advance() refuses time that does not pass, and to be called twice", async () => {
+test("VirtualClock.advance() refuses time that does not pass, and to be called twice", async () => {
   const clock = new VirtualClock();
   for (const ms of [-1, NaN, Infinity]) {
     await assertRejects(() => clock.advance(ms), RangeError, `received ${ms}`);
@@ -85,7 +86,7 @@ Deno.test("VirtualClock.advance() refuses time that does not pass, and to be cal
   assertEquals(clock.now(), 2);
 });
 
-Deno.test("VirtualClock.advance() goes on after a callback that threw", async () => {
+test("VirtualClock.advance() goes on after a callback that threw", async () => {
   const clock = new VirtualClock();
   clock.schedule(1, () => {
     throw new Error("thrown by a callback");
@@ -95,7 +96,7 @@ Deno.test("VirtualClock.advance() goes on after a callback that threw", async ()
   assertEquals([clock.now(), clock.pending], [6, 0]);
 });
 
-Deno.test("VirtualClock.schedule() takes delays of any length", async () => {
+test("VirtualClock.schedule() takes delays of any length", async () => {
   const clock = new VirtualClock();
   let fired = false;
   const month = 30 * 24 * 3_600_000;
@@ -108,7 +109,7 @@ Deno.test("VirtualClock.schedule() takes delays of any length", async () => {
   assertEquals(clock.timers(), [{ dueMs: Infinity, referenced: true }]);
 });
 
-Deno.test("VirtualClock.schedule() gives a timer that can be cancelled, also twice and too late", async () => {
+test("VirtualClock.schedule() gives a timer that can be cancelled, also twice and too late", async () => {
   const clock = new VirtualClock();
   let fired = 0;
   const first = clock.schedule(10, () => fired++);
@@ -127,7 +128,7 @@ Deno.test("VirtualClock.schedule() gives a timer that can be cancelled, also twi
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("VirtualClock.timers() and referenced show who keeps the process alive", () => {
+test("VirtualClock.timers() and referenced show who keeps the process alive", () => {
   const clock = new VirtualClock();
   const first = clock.schedule(20, () => {});
   const second = clock.schedule(10, () => {});
@@ -144,7 +145,7 @@ Deno.test("VirtualClock.timers() and referenced show who keeps the process alive
   assertEquals(clock.timers().map(({ referenced }) => referenced), [true, false]);
 });
 
-Deno.test("VirtualClock.settle() waits as many turns as it is told", async () => {
+test("VirtualClock.settle() waits as many turns as it is told", async () => {
   const clock = new VirtualClock({ turns: 3 });
   const done: number[] = [];
   const chain = async (turns: number): Promise<void> => {

@@ -123,6 +123,9 @@ export class Statement {
 
   #streams(stream: CopyStream): void {
     this.stream = stream;
+    // It may fail before the caller had a turn to listen, and an error that nobody hears would end the process. Who reads
+    // or writes it later is told all the same.
+    stream.on("error", ignore);
     if (stream.writableEnded !== undefined) return;
     // A reader that went away reads no more, and the server would wait for it for ever.
     stream.once("close", () => {
@@ -292,6 +295,7 @@ interface CopyStream {
   readonly writableFinished?: boolean;
   destroy(error: unknown): void;
   once(event: "close", listener: () => void): void;
+  on(event: "error", listener: () => void): void;
 }
 
 function isOurs(error: unknown): boolean {
@@ -305,3 +309,5 @@ function addOutcome(error: Error, outcome: Outcome, retryable: boolean): Error {
     retryable: { value: retryable, configurable: true },
   });
 }
+
+function ignore(): void {}

@@ -1,10 +1,12 @@
 import fc from "fast-check";
+import process from "node:process";
 import { print } from "../../support/print.ts";
 import { act, MAX_ACTION, worldOptions } from "./actions.ts";
 import { World } from "./world.ts";
+import { test } from "../../support/test.ts";
 
 /** How many runs, of how many actions each. */
-const RUNS = Number(Deno.env.get("STEADY_RUNS") ?? 20_000);
+const RUNS = Number(process.env.STEADY_RUNS ?? 20_000);
 const ACTIONS = 50;
 
 /** One run: a world, so many actions, the end. */
@@ -25,9 +27,9 @@ async function retell(start: number, actions: readonly number[]): Promise<string
   return lines.join("\n  ");
 }
 
-Deno.test(`Pool keeps its invariants in ${RUNS} runs of ${ACTIONS} actions`, async () => {
-  const seed = Number(Deno.env.get("STEADY_SEED") ?? Math.floor(Math.random() * 2 ** 31));
-  const path = Deno.env.get("STEADY_PATH");
+test(`Pool keeps its invariants in ${RUNS} runs of ${ACTIONS} actions`, async () => {
+  const seed = Number(process.env.STEADY_SEED ?? Math.floor(Math.random() * 2 ** 31));
+  const path = process.env.STEADY_PATH;
   print(`model: seed ${seed}`);
   const property = fc.asyncProperty(
     fc.nat(MAX_ACTION),

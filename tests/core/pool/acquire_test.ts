@@ -7,15 +7,16 @@ import {
   TooManyWaitersError,
 } from "../../../src/core/errors.ts";
 import { assertCounts, countedSignal, must, setup, watch } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("new Pool() opens nothing and sets no timer", () => {
+test("new Pool() opens nothing and sets no timer", () => {
   const { clock, driver, pool } = setup();
   assertCounts(pool, {});
   assertEquals([pool.stats().state, pool.stats().max], ["open", 10]);
   assertEquals([driver.counts.connect, clock.pending], [0, 0]);
 });
 
-Deno.test("Pool.acquire() opens on demand, one connection per borrower, up to max", async () => {
+test("Pool.acquire() opens on demand, one connection per borrower, up to max", async () => {
   const { driver, pool } = setup({ max: 3 });
   const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
   assertEquals(new Set(leases.map(({ connection }) => connection.id)).size, 3);
@@ -24,7 +25,7 @@ Deno.test("Pool.acquire() opens on demand, one connection per borrower, up to ma
   assertEquals(driver.counts.connect, 3);
 });
 
-Deno.test("Pool.acquire() lends the idle connection that was used last", async () => {
+test("Pool.acquire() lends the idle connection that was used last", async () => {
   const { driver, pool } = setup();
   const [first, second, third] = await Promise.all([
     pool.acquire(),
@@ -39,7 +40,7 @@ Deno.test("Pool.acquire() lends the idle connection that was used last", async (
   assertEquals(driver.counts.connect, 3);
 });
 
-Deno.test("Pool.acquire() queues at max and serves in the order of the calls", async () => {
+test("Pool.acquire() queues at max and serves in the order of the calls", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const waiting = [1, 2, 3].map(() => watch(pool.acquire()));
@@ -57,7 +58,7 @@ Deno.test("Pool.acquire() queues at max and serves in the order of the calls", a
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool.acquire() starts as many connects as there are waiters and room, at most", async () => {
+test("Pool.acquire() starts as many connects as there are waiters and room, at most", async () => {
   const { driver, pool } = setup({ max: 5 });
   driver.hold("connect");
   const waiting = [1, 2, 3].map(() => watch(pool.acquire()));
@@ -67,7 +68,7 @@ Deno.test("Pool.acquire() starts as many connects as there are waiters and room,
   await pool.close();
 });
 
-Deno.test("Pool.acquire() gives a returned connection to who waits, and keeps the connect's", async () => {
+test("Pool.acquire() gives a returned connection to who waits, and keeps the connect's", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const lease = await pool.acquire();
   driver.hold("connect", 1);
@@ -82,7 +83,7 @@ Deno.test("Pool.acquire() gives a returned connection to who waits, and keeps th
   assertCounts(pool, { total: 2, used: 1, idle: 1 });
 });
 
-Deno.test("Pool.acquire() gives a first connect's result to who waits longest", async () => {
+test("Pool.acquire() gives a first connect's result to who waits longest", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   driver.hold("connect", 2);
   const waiting = [watch(pool.acquire()), watch(pool.acquire())];
@@ -91,7 +92,7 @@ Deno.test("Pool.acquire() gives a first connect's result to who waits longest", 
   assertEquals(waiting.map(({ state }) => state), ["fulfilled", "pending"]);
 });
 
-Deno.test("Pool.acquire() times out in phase queue, with counts and deadline", async () => {
+test("Pool.acquire() times out in phase queue, with counts and deadline", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 500 });
   await pool.acquire();
   const waiting = watch(pool.acquire());
@@ -107,7 +108,7 @@ Deno.test("Pool.acquire() times out in phase queue, with counts and deadline", a
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Pool.acquire() times out in phase connect while a connect is under way", async () => {
+test("Pool.acquire() times out in phase connect while a connect is under way", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 500 });
   driver.hold("connect");
   const waiting = watch(pool.acquire());
@@ -117,7 +118,7 @@ Deno.test("Pool.acquire() times out in phase connect while a connect is under wa
   assertEquals([error.phase, error.stats.connecting], ["connect", 1]);
 });
 
-Deno.test("Pool.acquire() times out with the last failed connect as cause", async () => {
+test("Pool.acquire() times out with the last failed connect as cause", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 500 });
   const cause = new Error("connection refused");
   driver.refuse("connect", Infinity, cause);
@@ -129,7 +130,7 @@ Deno.test("Pool.acquire() times out with the last failed connect as cause", asyn
   assertStrictEquals(error.cause, cause);
 });
 
-Deno.test("Pool.acquire() takes its own deadline over the pool's, also a longer one and none", async () => {
+test("Pool.acquire() takes its own deadline over the pool's, also a longer one and none", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 500 });
   const lease = await pool.acquire();
   const shorter = watch(pool.acquire({ timeoutMs: 100 }));
@@ -150,7 +151,7 @@ Deno.test("Pool.acquire() takes its own deadline over the pool's, also a longer 
   assertEquals(none.state, "fulfilled");
 });
 
-Deno.test("Pool.acquire() waits for ever if the pool's deadline is Infinity", async () => {
+test("Pool.acquire() waits for ever if the pool's deadline is Infinity", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: Infinity });
   const lease = await pool.acquire();
   const waiting = watch(pool.acquire());
@@ -161,7 +162,7 @@ Deno.test("Pool.acquire() waits for ever if the pool's deadline is Infinity", as
   assertEquals(waiting.state, "fulfilled");
 });
 
-Deno.test("Pool.acquire() that timed out leaves its connect to the pool (X-06)", async () => {
+test("Pool.acquire() that timed out leaves its connect to the pool (X-06)", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 100, connectTimeoutMs: 1_000 });
   driver.hold("connect", 1);
   const waiting = watch(pool.acquire());
@@ -173,7 +174,7 @@ Deno.test("Pool.acquire() that timed out leaves its connect to the pool (X-06)",
   assertEquals((await pool.acquire()).connection.id, 1);
 });
 
-Deno.test("Pool.acquire() that was aborted leaves its connect to the next waiter (X-06)", async () => {
+test("Pool.acquire() that was aborted leaves its connect to the next waiter (X-06)", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   driver.hold("connect", 1);
   const abort = new AbortController();
@@ -186,7 +187,7 @@ Deno.test("Pool.acquire() that was aborted leaves its connect to the next waiter
   assertEquals(driver.counts.connect, 1);
 });
 
-Deno.test("Pool.acquire() rejects with the signal's own reason, whatever it waits for", async () => {
+test("Pool.acquire() rejects with the signal's own reason, whatever it waits for", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const reason = { any: "thing" };
   assertStrictEquals(
@@ -206,7 +207,7 @@ Deno.test("Pool.acquire() rejects with the signal's own reason, whatever it wait
   assertCounts(pool, { total: 2, used: 1, connecting: 1 });
 });
 
-Deno.test("Pool.acquire() under an aborted signal takes nothing, though one is idle", async () => {
+test("Pool.acquire() under an aborted signal takes nothing, though one is idle", async () => {
   const { pool } = setup();
   (await pool.acquire()).release();
   const waiting = watch(pool.acquire({ signal: AbortSignal.abort("before") }));
@@ -215,7 +216,7 @@ Deno.test("Pool.acquire() under an aborted signal takes nothing, though one is i
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("Pool.acquire() aborted in the turn of the hand-off still gets its lease (X-07)", async () => {
+test("Pool.acquire() aborted in the turn of the hand-off still gets its lease (X-07)", async () => {
   const { clock, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const abort = new AbortController();
@@ -227,7 +228,7 @@ Deno.test("Pool.acquire() aborted in the turn of the hand-off still gets its lea
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("Pool.acquire() aborted before the hand-off passes it on to the next (X-07)", async () => {
+test("Pool.acquire() aborted before the hand-off passes it on to the next (X-07)", async () => {
   const { clock, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const abort = new AbortController();
@@ -239,7 +240,7 @@ Deno.test("Pool.acquire() aborted before the hand-off passes it on to the next (
   assertEquals([leaving.state, staying.state], ["rejected", "fulfilled"]);
 });
 
-Deno.test("Pool.acquire() leaves no listener on a long-lived signal, however it ends", async () => {
+test("Pool.acquire() leaves no listener on a long-lived signal, however it ends", async () => {
   const { clock, pool } = setup({ max: 1, maxWaiters: 2 });
   const counted = countedSignal();
   const { signal } = counted.abort;
@@ -263,7 +264,7 @@ Deno.test("Pool.acquire() leaves no listener on a long-lived signal, however it 
   assertEquals([closed.state, counted.listeners], ["rejected", 0]);
 });
 
-Deno.test("Pool.acquire({ timeoutMs: 0 }) never queues", async () => {
+test("Pool.acquire({ timeoutMs: 0 }) never queues", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const idle = await pool.acquire();
   idle.release();
@@ -283,7 +284,7 @@ Deno.test("Pool.acquire({ timeoutMs: 0 }) never queues", async () => {
   assertEquals(connecting.state, "fulfilled");
 });
 
-Deno.test("Pool.acquire({ timeoutMs: 0 }) ends with the connect that serves it", async () => {
+test("Pool.acquire({ timeoutMs: 0 }) ends with the connect that serves it", async () => {
   const { clock, driver, pool } = setup({ connectTimeoutMs: 700 });
   driver.hold("connect");
   const waiting = watch(pool.acquire({ timeoutMs: 0 }));
@@ -296,7 +297,7 @@ Deno.test("Pool.acquire({ timeoutMs: 0 }) ends with the connect that serves it",
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Pool.acquire({ timeoutMs: 0 }) rejects at once in an outage's pause, with its cause", async () => {
+test("Pool.acquire({ timeoutMs: 0 }) rejects at once in an outage's pause, with its cause", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 0 }, { random: () => 0.9 });
   const cause = new Error("connection refused");
   driver.refuse("connect", 1, cause);
@@ -314,7 +315,7 @@ Deno.test("Pool.acquire({ timeoutMs: 0 }) rejects at once in an outage's pause, 
   await pool.acquire();
 });
 
-Deno.test("Pool.acquire() refuses more than maxWaiters in the queue (X-22)", async () => {
+test("Pool.acquire() refuses more than maxWaiters in the queue (X-22)", async () => {
   const { clock, driver, pool } = setup({ max: 1, maxWaiters: 2 });
   driver.hold("connect", 1);
   // Served by the connect under way, so not queued.
@@ -339,7 +340,7 @@ Deno.test("Pool.acquire() refuses more than maxWaiters in the queue (X-22)", asy
   assertEquals([queued[0]?.state, again.state], ["fulfilled", "pending"]);
 });
 
-Deno.test("Pool.acquire() with maxWaiters 0 lends what is free or can be opened, no more", async () => {
+test("Pool.acquire() with maxWaiters 0 lends what is free or can be opened, no more", async () => {
   const { clock, pool } = setup({ max: 2, maxWaiters: 0 });
   const attempts = [1, 2, 3].map(() => watch(pool.acquire()));
   await clock.settle();
@@ -349,7 +350,7 @@ Deno.test("Pool.acquire() with maxWaiters 0 lends what is free or can be opened,
   await pool.acquire();
 });
 
-Deno.test("Pool.acquire() with maxWaiters 0 lets one prober in during an outage", async () => {
+test("Pool.acquire() with maxWaiters 0 lets one prober in during an outage", async () => {
   const { clock, driver, pool } = setup({ max: 3, maxWaiters: 0 }, { random: () => 0.9 });
   driver.refuse("connect", 1);
   const prober = watch(pool.acquire());
@@ -362,7 +363,7 @@ Deno.test("Pool.acquire() with maxWaiters 0 lets one prober in during an outage"
   assertEquals(prober.state, "fulfilled");
 });
 
-Deno.test("Pool.acquire() refuses bad options without touching the books", async () => {
+test("Pool.acquire() refuses bad options without touching the books", async () => {
   const { clock, driver, pool } = setup();
   const bad = { timeoutMs: -1 };
   const waiting = watch(pool.acquire(bad));
@@ -372,7 +373,7 @@ Deno.test("Pool.acquire() refuses bad options without touching the books", async
   assertCounts(pool, {});
 });
 
-Deno.test("Pool.tryAcquire() lends what is idle, or nothing; it opens nothing", async () => {
+test("Pool.tryAcquire() lends what is idle, or nothing; it opens nothing", async () => {
   const { driver, pool } = setup();
   assertStrictEquals(pool.tryAcquire(), undefined);
   assertEquals(driver.counts.connect, 0);
@@ -393,7 +394,7 @@ Deno.test("Pool.tryAcquire() lends what is idle, or nothing; it opens nothing", 
   assertInstanceOf(error, PoolClosedError);
 });
 
-Deno.test("Pool.use() lends to the callback, gives its result, and releases", async () => {
+test("Pool.use() lends to the callback, gives its result, and releases", async () => {
   const { pool } = setup();
   const answer = await pool.use(async (lease) => {
     assertCounts(pool, { total: 1, used: 1 });
@@ -404,7 +405,7 @@ Deno.test("Pool.use() lends to the callback, gives its result, and releases", as
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool.use() passes on the callback's error, and the connection is back clean", async () => {
+test("Pool.use() passes on the callback's error, and the connection is back clean", async () => {
   const { clock, driver, pool } = setup();
   const error = new Error("the callback's own");
   const thrown = await pool.use(async (lease) => {
@@ -423,7 +424,7 @@ Deno.test("Pool.use() passes on the callback's error, and the connection is back
   assertCounts(pool, { total: 2, idle: 2 });
 });
 
-Deno.test("Pool.use() does not call back when there is no lease", async () => {
+test("Pool.use() does not call back when there is no lease", async () => {
   const { pool } = setup();
   let called = false;
   const error = await pool.use(() => called = true, { signal: AbortSignal.abort("before") })

@@ -1,14 +1,15 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { PoolClosedError } from "../../../src/core/errors.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("Pool.close() of an empty pool is closed at once", async () => {
+test("Pool.close() of an empty pool is closed at once", async () => {
   const { clock, pool } = setup();
   await pool.close();
   assertEquals([pool.stats().state, clock.pending], ["closed", 0]);
 });
 
-Deno.test("Pool.close() closes the idle in an orderly way and resolves when they are gone", async () => {
+test("Pool.close() closes the idle in an orderly way and resolves when they are gone", async () => {
   const { clock, driver, pool } = setup();
   const leases = await Promise.all([pool.acquire(), pool.acquire()]);
   for (const lease of leases) lease.release();
@@ -25,7 +26,7 @@ Deno.test("Pool.close() closes the idle in an orderly way and resolves when they
   assertEquals([driver.counts.close, clock.pending], [2, 0]);
 });
 
-Deno.test("Pool.close() rejects who waits at once, and who comes", async () => {
+test("Pool.close() rejects who waits at once, and who comes", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const waiting = [watch(pool.acquire()), watch(pool.acquire({ timeoutMs: Infinity }))];
@@ -45,7 +46,7 @@ Deno.test("Pool.close() rejects who waits at once, and who comes", async () => {
   assertInstanceOf(after.error, PoolClosedError);
 });
 
-Deno.test("Pool.close() waits for what is lent and closes it as it comes back", async () => {
+test("Pool.close() waits for what is lent and closes it as it comes back", async () => {
   const { clock, driver, pool } = setup();
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   const closing = watch(pool.close());
@@ -61,7 +62,7 @@ Deno.test("Pool.close() waits for what is lent and closes it as it comes back", 
   assertEquals([driver.open, clock.pending], [0, 0]);
 });
 
-Deno.test("Pool.close() destroys what is not back within 5 s", async () => {
+test("Pool.close() destroys what is not back within 5 s", async () => {
   const { clock, driver, pool } = setup();
   const lease = await pool.acquire();
   const { connection } = lease;
@@ -75,7 +76,7 @@ Deno.test("Pool.close() destroys what is not back within 5 s", async () => {
   assertCounts(pool, {});
 });
 
-Deno.test("Pool.close({ timeoutMs }) waits as long as it is told: 0, some time, for ever", async () => {
+test("Pool.close({ timeoutMs }) waits as long as it is told: 0, some time, for ever", async () => {
   for (const timeoutMs of [0, 123]) {
     const { clock, driver, pool } = setup();
     await pool.acquire();
@@ -95,7 +96,7 @@ Deno.test("Pool.close({ timeoutMs }) waits as long as it is told: 0, some time, 
   assertEquals(closing.state, "fulfilled");
 });
 
-Deno.test("Pool.close() again waits for the same end and can only shorten the time", async () => {
+test("Pool.close() again waits for the same end and can only shorten the time", async () => {
   const { clock, pool } = setup();
   await pool.acquire();
   const first = watch(pool.close({ timeoutMs: 1_000 }));
@@ -114,7 +115,7 @@ Deno.test("Pool.close() again waits for the same end and can only shorten the ti
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Pool.close() refuses bad options and stays open", async () => {
+test("Pool.close() refuses bad options and stays open", async () => {
   const { clock, pool } = setup();
   const closing = watch(pool.close({ timeoutMs: -1 }));
   await clock.settle();
@@ -123,7 +124,7 @@ Deno.test("Pool.close() refuses bad options and stays open", async () => {
   await pool.acquire();
 });
 
-Deno.test("Pool.close() ends connects under way; what arrives is destroyed (X-09)", async () => {
+test("Pool.close() ends connects under way; what arrives is destroyed (X-09)", async () => {
   const { clock, driver, pool } = setup();
   // One driver heeds its signal, one does not.
   driver.hold("connect", 1);
@@ -140,7 +141,7 @@ Deno.test("Pool.close() ends connects under way; what arrives is destroyed (X-09
   assertEquals([driver.counts.open, driver.open, clock.pending], [1, 0, 0]);
 });
 
-Deno.test("Pool.close() between a connect's answer and its lease destroys the connection", async () => {
+test("Pool.close() between a connect's answer and its lease destroys the connection", async () => {
   const { clock, driver, pool } = setup();
   driver.hold("connect", 1);
   const waiting = watch(pool.acquire());
@@ -151,7 +152,7 @@ Deno.test("Pool.close() between a connect's answer and its lease destroys the co
   assertInstanceOf(waiting.error, PoolClosedError);
 });
 
-Deno.test("Pool.close() during cleaning closes what was cleaned", async () => {
+test("Pool.close() during cleaning closes what was cleaned", async () => {
   const { clock, driver, pool } = setup();
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -164,7 +165,7 @@ Deno.test("Pool.close() during cleaning closes what was cleaned", async () => {
   assertEquals([closing.state, driver.open, clock.pending], ["fulfilled", 0, 0]);
 });
 
-Deno.test("Pool.close() at its deadline ends what cleans and closes too, and leaves no timer", async () => {
+test("Pool.close() at its deadline ends what cleans and closes too, and leaves no timer", async () => {
   const { clock, driver, pool } = setup();
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   driver.hold("reset");
@@ -178,7 +179,7 @@ Deno.test("Pool.close() at its deadline ends what cleans and closes too, and lea
   assertEquals([closing.state, driver.open, clock.pending], ["fulfilled", 0, 0]);
 });
 
-Deno.test("Pool.close() in an outage stops the attempts", async () => {
+test("Pool.close() in an outage stops the attempts", async () => {
   const { clock, driver, pool } = setup({}, { random: () => 0.9 });
   driver.refuse("connect");
   const waiting = watch(pool.acquire());
@@ -188,7 +189,7 @@ Deno.test("Pool.close() in an outage stops the attempts", async () => {
   assertEquals([waiting.state, driver.counts.connect, clock.pending], ["rejected", 1, 0]);
 });
 
-Deno.test("Pool.close() resolves when what is lent is lost or given up", async () => {
+test("Pool.close() resolves when what is lent is lost or given up", async () => {
   const { clock, driver, pool } = setup();
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   const closing = watch(pool.close());
@@ -198,7 +199,7 @@ Deno.test("Pool.close() resolves when what is lent is lost or given up", async (
   assertEquals([closing.state, clock.pending], ["fulfilled", 0]);
 });
 
-Deno.test("Pool.close() of a connection that is lost while it closes resolves", async () => {
+test("Pool.close() of a connection that is lost while it closes resolves", async () => {
   const { clock, driver, pool } = setup();
   (await pool.acquire()).release();
   driver.hold("close");
@@ -208,7 +209,7 @@ Deno.test("Pool.close() of a connection that is lost while it closes resolves", 
   assertEquals([closing.state, pool.stats().total, clock.pending], ["fulfilled", 0, 0]);
 });
 
-Deno.test("Pool.evict() and releases after close change nothing", async () => {
+test("Pool.evict() and releases after close change nothing", async () => {
   const { clock, pool } = setup();
   const lease = await pool.acquire();
   const closing = pool.close({ timeoutMs: 0 });
@@ -220,7 +221,7 @@ Deno.test("Pool.evict() and releases after close change nothing", async () => {
   assertEquals(pool.stats().state, "closed");
 });
 
-Deno.test("Pool is closed at the end of `await using`", async () => {
+test("Pool is closed at the end of `await using`", async () => {
   const { driver, pool } = setup();
   {
     await using used = pool;

@@ -5,6 +5,7 @@ import type { AcquireOptions } from "../../../src/core/options.ts";
 import type { Pool } from "../../../src/core/pool.ts";
 import { type FakeConnection, FakeError } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
 interface Lending {
   readonly leases: Lease<FakeConnection>[];
@@ -19,7 +20,7 @@ function lend(pool: Pool<FakeConnection>, options?: AcquireOptions): Lending {
   return { leases, errors, cancel };
 }
 
-Deno.test("Pool.lend() calls back before it returns when one is idle", async () => {
+test("Pool.lend() calls back before it returns when one is idle", async () => {
   const { pool } = setup();
   (await pool.acquire()).release();
   const { leases, errors, cancel } = lend(pool);
@@ -28,7 +29,7 @@ Deno.test("Pool.lend() calls back before it returns when one is idle", async () 
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("Pool.lend() calls back in the turn of the release: no turn comes between", async () => {
+test("Pool.lend() calls back in the turn of the release: no turn comes between", async () => {
   const { pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const { leases } = lend(pool);
@@ -37,7 +38,7 @@ Deno.test("Pool.lend() calls back in the turn of the release: no turn comes betw
   assertEquals(leases.length, 1);
 });
 
-Deno.test("Pool.lend() refuses in the turn of the call what cannot be", async () => {
+test("Pool.lend() refuses in the turn of the call what cannot be", async () => {
   const { pool } = setup({ max: 1 });
   const bad = lend(pool, { timeoutMs: -1 });
   assertInstanceOf(bad.errors[0], RangeError);
@@ -50,7 +51,7 @@ Deno.test("Pool.lend() refuses in the turn of the call what cannot be", async ()
   closed.cancel();
 });
 
-Deno.test("Pool.lend() gives a function that ends the wait: no callback is called any more", async () => {
+test("Pool.lend() gives a function that ends the wait: no callback is called any more", async () => {
   const { clock, driver, pool } = setup({ max: 1, acquireTimeoutMs: 100 });
   const lease = await pool.acquire();
   const abort = new AbortController();
@@ -68,7 +69,7 @@ Deno.test("Pool.lend() gives a function that ends the wait: no callback is calle
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("Pool.lend() cancelled as the last one in an outage stops the attempts", async () => {
+test("Pool.lend() cancelled as the last one in an outage stops the attempts", async () => {
   const { clock, driver, pool } = setup({}, { random: () => 0.9 });
   driver.refuse("connect");
   const { cancel } = lend(pool);
@@ -78,7 +79,7 @@ Deno.test("Pool.lend() cancelled as the last one in an outage stops the attempts
   assertEquals([driver.counts.connect, clock.pending], [1, 0]);
 });
 
-Deno.test("Pool.lend() calls exactly one callback once, when a lease and an abort meet", async () => {
+test("Pool.lend() calls exactly one callback once, when a lease and an abort meet", async () => {
   const { clock, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const abort = new AbortController();
@@ -89,7 +90,7 @@ Deno.test("Pool.lend() calls exactly one callback once, when a lease and an abor
   assertEquals([first.leases.length, first.errors.length], [1, 0]);
 });
 
-Deno.test("Pool drains 100,000 waiters that release in their callbacks, in order, without a deep stack", async () => {
+test("Pool drains 100,000 waiters that release in their callbacks, in order, without a deep stack", async () => {
   const { pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const served: number[] = [];
@@ -107,7 +108,7 @@ Deno.test("Pool drains 100,000 waiters that release in their callbacks, in order
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool drains 100,000 waiters that destroy in their callbacks", async () => {
+test("Pool drains 100,000 waiters that destroy in their callbacks", async () => {
   const { clock, driver, pool } = setup({ max: 10 });
   const leases = await Promise.all(Array.from({ length: 10 }, () => pool.acquire()));
   let served = 0;
@@ -124,7 +125,7 @@ Deno.test("Pool drains 100,000 waiters that destroy in their callbacks", async (
   assertCounts(pool, { total: driver.open, idle: driver.open });
 });
 
-Deno.test("Pool drains 100,000 awaited acquires", async () => {
+test("Pool drains 100,000 awaited acquires", async () => {
   const { clock, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   let served = 0;
@@ -139,7 +140,7 @@ Deno.test("Pool drains 100,000 awaited acquires", async () => {
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool times 100,000 waiters out with one timer", async () => {
+test("Pool times 100,000 waiters out with one timer", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 100 });
   const lease = await pool.acquire();
   let timedOut = 0;
@@ -157,7 +158,7 @@ Deno.test("Pool times 100,000 waiters out with one timer", async () => {
   (await pool.acquire()).release();
 });
 
-Deno.test("Pool keeps the order when a borrower releases and asks again in its callback", async () => {
+test("Pool keeps the order when a borrower releases and asks again in its callback", async () => {
   const { pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const order: string[] = [];
@@ -183,7 +184,7 @@ Deno.test("Pool keeps the order when a borrower releases and asks again in its c
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool takes whatever a borrower does to the pool in its callback", async () => {
+test("Pool takes whatever a borrower does to the pool in its callback", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   const later = lend(pool);
@@ -208,7 +209,7 @@ Deno.test("Pool takes whatever a borrower does to the pool in its callback", asy
   assertEquals(driver.peak, 2);
 });
 
-Deno.test("Pool goes on serving after a callback that threw, though it must not", async () => {
+test("Pool goes on serving after a callback that threw, though it must not", async () => {
   const { pool } = setup({ max: 2 });
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   pool.lend(() => {
@@ -222,7 +223,7 @@ Deno.test("Pool goes on serving after a callback that threw, though it must not"
   assertEquals(next.leases.length, 1);
 });
 
-Deno.test("Pool refuses each waiter once when callbacks abort or cancel others", async () => {
+test("Pool refuses each waiter once when callbacks abort or cancel others", async () => {
   const { clock, driver, pool } = setup({ max: 4 });
   driver.rejectCredentials();
   const abort = new AbortController();
@@ -245,7 +246,7 @@ Deno.test("Pool refuses each waiter once when callbacks abort or cancel others",
   assertEquals([first?.length, second, third, fourth?.length], [1, ["by the first"], [], 1]);
 });
 
-Deno.test("Pool refuses who waited when a connect failed, not who asks again in the callback", async () => {
+test("Pool refuses who waited when a connect failed, not who asks again in the callback", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   driver.refuse("connect", 1, new FakeError("rejected", "no such database"));
   let again = 0;
@@ -261,7 +262,7 @@ Deno.test("Pool refuses who waited when a connect failed, not who asks again in 
   assertCounts(pool, { total: 1, used: 1, waiters: 1 });
 });
 
-Deno.test("Pool.close() in the callback of one who is refused closes once", async () => {
+test("Pool.close() in the callback of one who is refused closes once", async () => {
   const { clock, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const ends: string[] = [];
@@ -273,7 +274,7 @@ Deno.test("Pool.close() in the callback of one who is refused closes once", asyn
   assertEquals([pool.stats().state, clock.pending], ["closed", 0]);
 });
 
-Deno.test("Pool.close() takes releases and new requests in the callbacks of who is refused", async () => {
+test("Pool.close() takes releases and new requests in the callbacks of who is refused", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   const errors: unknown[] = [];
@@ -289,7 +290,7 @@ Deno.test("Pool.close() takes releases and new requests in the callbacks of who 
   assertInstanceOf(errors[0], PoolClosedError);
 });
 
-Deno.test("Pool.lend() in the callback of one whose deadline passed waits anew", async () => {
+test("Pool.lend() in the callback of one whose deadline passed waits anew", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 100 });
   const lease = await pool.acquire();
   let refusals = 0;

@@ -2,11 +2,12 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std
 import { AcquireTimeoutError, ConnectError } from "../../../src/core/errors.ts";
 import { FakeError } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
 /** Pauses as long as they can be, nearly. */
 const LONGEST = { random: () => 0.999_999 };
 
-Deno.test("Pool.acquire() waits through an outage within its deadline", async () => {
+test("Pool.acquire() waits through an outage within its deadline", async () => {
   const { clock, driver, pool } = setup({}, LONGEST);
   driver.refuse("connect", 4);
   const waiting = watch(pool.acquire());
@@ -17,7 +18,7 @@ Deno.test("Pool.acquire() waits through an outage within its deadline", async ()
   assertEquals(clock.referenced, 0);
 });
 
-Deno.test("Pool paces its attempts by the clock: 100, 200, 400 ms, up to a quarter of the deadline", async () => {
+test("Pool paces its attempts by the clock: 100, 200, 400 ms, up to a quarter of the deadline", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 4_000 }, LONGEST);
   driver.refuse("connect");
   const attempts: number[] = [];
@@ -30,7 +31,7 @@ Deno.test("Pool paces its attempts by the clock: 100, 200, 400 ms, up to a quart
   assertEquals(waiting.state, "pending");
 });
 
-Deno.test("Pool sends one prober in an outage, however many wait", async () => {
+test("Pool sends one prober in an outage, however many wait", async () => {
   const { clock, driver, pool } = setup({ max: 5 }, LONGEST);
   driver.refuse("connect", 5);
   driver.hold("connect");
@@ -55,7 +56,7 @@ Deno.test("Pool sends one prober in an outage, however many wait", async () => {
   );
 });
 
-Deno.test("Pool recovers from an outage: the next one begins with short pauses", async () => {
+test("Pool recovers from an outage: the next one begins with short pauses", async () => {
   const { clock, driver, pool } = setup({}, LONGEST);
   driver.refuse("connect", 6);
   const first = watch(pool.acquire());
@@ -70,7 +71,7 @@ Deno.test("Pool recovers from an outage: the next one begins with short pauses",
   assertEquals(second.state, "fulfilled");
 });
 
-Deno.test("Pool does not connect in an outage when nobody waits, and holds no process", async () => {
+test("Pool does not connect in an outage when nobody waits, and holds no process", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 1_000 }, LONGEST);
   driver.refuse("connect");
   const abort = new AbortController();
@@ -88,7 +89,7 @@ Deno.test("Pool does not connect in an outage when nobody waits, and holds no pr
   assertEquals(clock.pending, 0);
 });
 
-Deno.test("Pool lends what is given back during an outage", async () => {
+test("Pool lends what is given back during an outage", async () => {
   const { clock, driver, pool } = setup({ max: 2 }, LONGEST);
   const lease = await pool.acquire();
   driver.refuse("connect");
@@ -99,7 +100,7 @@ Deno.test("Pool lends what is given back during an outage", async () => {
   assertEquals([waiting.value?.connection.id, clock.referenced], [1, 0]);
 });
 
-Deno.test("Pool tries at once for who comes when the pause is over", async () => {
+test("Pool tries at once for who comes when the pause is over", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 60_000 }, LONGEST);
   driver.refuse("connect", 1);
   const first = watch(pool.acquire({ timeoutMs: 1 }));
@@ -110,7 +111,7 @@ Deno.test("Pool tries at once for who comes when the pause is over", async () =>
   assertEquals([second.state, driver.counts.connect], ["fulfilled", 2]);
 });
 
-Deno.test("Pool frees the place of a failed connect and serves the next with it (X-05)", async () => {
+test("Pool frees the place of a failed connect and serves the next with it (X-05)", async () => {
   const { clock, driver, pool } = setup({ max: 1 }, LONGEST);
   driver.hold("connect", 1);
   const waiting = [watch(pool.acquire()), watch(pool.acquire())];
@@ -122,7 +123,7 @@ Deno.test("Pool frees the place of a failed connect and serves the next with it 
   assertEquals(driver.peak, 1);
 });
 
-Deno.test("Pool does not retry rejected credentials: all who wait are refused, each with an error of its own (X-16)", async () => {
+test("Pool does not retry rejected credentials: all who wait are refused, each with an error of its own (X-16)", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   driver.rejectCredentials();
   const waiting = [1, 2, 3].map(() => watch(pool.acquire()));
@@ -141,7 +142,7 @@ Deno.test("Pool does not retry rejected credentials: all who wait are refused, e
   assertCounts(pool, {});
 });
 
-Deno.test("Pool connects again after a rejection when somebody asks again", async () => {
+test("Pool connects again after a rejection when somebody asks again", async () => {
   const { clock, driver, pool } = setup();
   driver.rejectCredentials();
   const first = watch(pool.acquire());
@@ -152,7 +153,7 @@ Deno.test("Pool connects again after a rejection when somebody asks again", asyn
   assertEquals(driver.counts.connect, 2);
 });
 
-Deno.test("Pool gives up a connect at connectTimeoutMs and tries again", async () => {
+test("Pool gives up a connect at connectTimeoutMs and tries again", async () => {
   const { clock, driver, pool } = setup({ connectTimeoutMs: 1_000 }, LONGEST);
   driver.hold("connect", 1);
   const waiting = watch(pool.acquire());
@@ -164,7 +165,7 @@ Deno.test("Pool gives up a connect at connectTimeoutMs and tries again", async (
   assertEquals([waiting.state, driver.counts.connect], ["fulfilled", 2]);
 });
 
-Deno.test("Pool destroys a connection that arrives after its connect was given up", async () => {
+test("Pool destroys a connection that arrives after its connect was given up", async () => {
   const { clock, driver, pool } = setup({ connectTimeoutMs: 1_000 }, LONGEST);
   // A driver that does not heed its signal.
   const connect = driver.connect.bind(driver);
@@ -177,7 +178,7 @@ Deno.test("Pool destroys a connection that arrives after its connect was given u
   assertEquals(waiting.value?.connection.id, 2);
 });
 
-Deno.test("Pool takes a connection that broke on its way for a failed connect", async () => {
+test("Pool takes a connection that broke on its way for a failed connect", async () => {
   const { clock, driver, pool } = setup({ max: 1 }, LONGEST);
   driver.hold("connect", 1);
   const waiting = watch(pool.acquire());
@@ -189,7 +190,7 @@ Deno.test("Pool takes a connection that broke on its way for a failed connect", 
   assertEquals([waiting.value?.connection.id, driver.peak], [2, 1]);
 });
 
-Deno.test("Pool tells the last failed connect when the acquire times out in an outage", async () => {
+test("Pool tells the last failed connect when the acquire times out in an outage", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 1_000 }, LONGEST);
   const last = new Error("the last one");
   driver.refuse("connect", 2);
@@ -201,7 +202,7 @@ Deno.test("Pool tells the last failed connect when the acquire times out in an o
   assert(waiting.error.message.endsWith("; last connect failed: the last one"));
 });
 
-Deno.test("Pool leaves no promise unhandled, whatever fails in the background (X-15)", async () => {
+test("Pool leaves no promise unhandled, whatever fails in the background (X-15)", async () => {
   const { clock, driver, pool } = setup({ max: 3, connectTimeoutMs: 500 }, LONGEST);
   const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
   for (const { connection } of leases) await connection.run("begin");

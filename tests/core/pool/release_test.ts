@@ -3,8 +3,9 @@ import { LeaseReleasedError } from "../../../src/core/errors.ts";
 import { Pool } from "../../../src/core/pool.ts";
 import { FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("Lease.release() twice returns once: nobody gets a connection that is lent", async () => {
+test("Lease.release() twice returns once: nobody gets a connection that is lent", async () => {
   const { pool } = setup({ max: 1 });
   const first = await pool.acquire();
   first.release();
@@ -15,7 +16,7 @@ Deno.test("Lease.release() twice returns once: nobody gets a connection that is 
   assertEquals(second.connection.gone, false);
 });
 
-Deno.test("Lease after release rejects any use; nothing goes on the wire (X-12)", async () => {
+test("Lease after release rejects any use; nothing goes on the wire (X-12)", async () => {
   const { driver, pool } = setup();
   const lease = await pool.acquire();
   lease.release();
@@ -24,7 +25,7 @@ Deno.test("Lease after release rejects any use; nothing goes on the wire (X-12)"
   assertEquals(driver.log.length, events);
 });
 
-Deno.test("Lease.release() of a clean connection lends it on at once, without cleaning", async () => {
+test("Lease.release() of a clean connection lends it on at once, without cleaning", async () => {
   const { driver, pool } = setup();
   const lease = await pool.acquire();
   await lease.connection.run("select 1");
@@ -34,7 +35,7 @@ Deno.test("Lease.release() of a clean connection lends it on at once, without cl
 });
 
 for (const state of ["in transaction", "failed"] as const) {
-  Deno.test(`Lease.release() ${state} rolls back off the caller's path, then lends`, async () => {
+  test(`Lease.release() ${state} rolls back off the caller's path, then lends`, async () => {
     const { clock, driver, pool } = setup({ max: 1 });
     const lease = await pool.acquire();
     const { connection } = lease;
@@ -53,7 +54,7 @@ for (const state of ["in transaction", "failed"] as const) {
   });
 }
 
-Deno.test("Lease.release() while a statement is in flight destroys (X-10)", async () => {
+test("Lease.release() while a statement is in flight destroys (X-10)", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const { connection } = lease;
@@ -67,7 +68,7 @@ Deno.test("Lease.release() while a statement is in flight destroys (X-10)", asyn
   assertEquals(driver.peak, 1);
 });
 
-Deno.test("Lease.release() to a driver that cannot tell the status destroys", async () => {
+test("Lease.release() to a driver that cannot tell the status destroys", async () => {
   const { driver, pool } = setup({ max: 1 }, {}, { knowsStatus: false });
   const lease = await pool.acquire();
   lease.release();
@@ -75,7 +76,7 @@ Deno.test("Lease.release() to a driver that cannot tell the status destroys", as
   assertCounts(pool, {});
 });
 
-Deno.test("Lease.release() whose rollback fails destroys, and the waiter gets a new one", async () => {
+test("Lease.release() whose rollback fails destroys, and the waiter gets a new one", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -86,7 +87,7 @@ Deno.test("Lease.release() whose rollback fails destroys, and the waiter gets a 
   assertEquals([waiting.value?.connection.id, driver.peak], [2, 1]);
 });
 
-Deno.test("Lease.release() whose rollback does not help destroys", async () => {
+test("Lease.release() whose rollback does not help destroys", async () => {
   const clock = new VirtualClock();
   const driver = new class extends FakeDriver {
     override reset(): Promise<void> {
@@ -102,7 +103,7 @@ Deno.test("Lease.release() whose rollback does not help destroys", async () => {
   assertCounts(pool, {});
 });
 
-Deno.test("Lease.release() whose rollback gets no answer destroys at a deadline", async () => {
+test("Lease.release() whose rollback gets no answer destroys at a deadline", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -116,7 +117,7 @@ Deno.test("Lease.release() whose rollback gets no answer destroys at a deadline"
   assertEquals(clock.referenced, 0);
 });
 
-Deno.test("Lease.release() whose connection is lost while it is cleaned frees its place", async () => {
+test("Lease.release() whose connection is lost while it is cleaned frees its place", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -130,7 +131,7 @@ Deno.test("Lease.release() whose connection is lost while it is cleaned frees it
   assertEquals(waiting.value?.connection.id, 2);
 });
 
-Deno.test("Lease.destroy() closes at once and serves the waiter with a new connection", async () => {
+test("Lease.destroy() closes at once and serves the waiter with a new connection", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const { connection } = lease;
@@ -141,7 +142,7 @@ Deno.test("Lease.destroy() closes at once and serves the waiter with a new conne
   assertEquals([waiting.value?.connection.id, driver.peak], [2, 1]);
 });
 
-Deno.test("Pool frees the place of a lent connection that is lost; the lease stays dead", async () => {
+test("Pool frees the place of a lent connection that is lost; the lease stays dead", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const { connection, epoch } = lease;
@@ -157,7 +158,7 @@ Deno.test("Pool frees the place of a lent connection that is lost; the lease sta
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("Pool forgets an idle connection that is lost, in any place of the stack", async () => {
+test("Pool forgets an idle connection that is lost, in any place of the stack", async () => {
   for (const lost of [1, 2, 3]) {
     const { driver, pool } = setup();
     const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
@@ -172,7 +173,7 @@ Deno.test("Pool forgets an idle connection that is lost, in any place of the sta
   }
 });
 
-Deno.test("Pool.evict() closes the idle now, the lent when they come back", async () => {
+test("Pool.evict() closes the idle now, the lent when they come back", async () => {
   const { clock, driver, pool } = setup();
   const [lent, idle] = await Promise.all([pool.acquire(), pool.acquire()]);
   idle.release();
@@ -190,7 +191,7 @@ Deno.test("Pool.evict() closes the idle now, the lent when they come back", asyn
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool.evict() counts what is closing against max", async () => {
+test("Pool.evict() counts what is closing against max", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   (await pool.acquire()).release();
   driver.hold("close", 1);
@@ -203,7 +204,7 @@ Deno.test("Pool.evict() counts what is closing against max", async () => {
   assertEquals([waiting.value?.connection.id, driver.peak], [2, 1]);
 });
 
-Deno.test("Pool.evict() destroys what does not close within 5 s", async () => {
+test("Pool.evict() destroys what does not close within 5 s", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   (await pool.acquire()).release();
   driver.hold("close", 1);
@@ -213,7 +214,7 @@ Deno.test("Pool.evict() destroys what does not close within 5 s", async () => {
   assertEquals([waiting.value?.connection.id, driver.open], [2, 1]);
 });
 
-Deno.test("Pool.evict() condemns what is being cleaned", async () => {
+test("Pool.evict() condemns what is being cleaned", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -226,7 +227,7 @@ Deno.test("Pool.evict() condemns what is being cleaned", async () => {
   assertCounts(pool, {});
 });
 
-Deno.test("Pool.evict() starts connects under way anew: who waits does not wait for a condemned one", async () => {
+test("Pool.evict() starts connects under way anew: who waits does not wait for a condemned one", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   driver.hold("connect", 1);
   const waiting = watch(pool.acquire());
@@ -240,7 +241,7 @@ Deno.test("Pool.evict() starts connects under way anew: who waits does not wait 
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Pool.evict() counts a connection that has just arrived until it is gone, in any turn", async () => {
+test("Pool.evict() counts a connection that has just arrived until it is gone, in any turn", async () => {
   for (let turns = 0; turns < 12; turns++) {
     const { clock, driver, pool } = setup({ max: 1 });
     driver.hold("connect", 1);
@@ -258,7 +259,7 @@ Deno.test("Pool.evict() counts a connection that has just arrived until it is go
   }
 });
 
-Deno.test("Pool lets the process end while nobody waits", async () => {
+test("Pool lets the process end while nobody waits", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
   assertEquals(clock.referenced, 0);

@@ -6,6 +6,7 @@ import type { AcquireOptions, PoolOptions } from "../../../src/core/options.ts";
 import type { Pool } from "../../../src/core/pool.ts";
 import type { FakeConnection } from "../../../src/testing/mod.ts";
 import { assertCounts, must, type Setup, setup } from "../setup.ts";
+import { test } from "../../support/test.ts";
 
 type FakeLease = Lease<FakeConnection>;
 
@@ -49,7 +50,7 @@ async function sharing(options: Omit<PoolOptions, "clock"> = {}): Promise<Setup>
   return all;
 }
 
-Deno.test("Pool.share() gives each statement a connection of its own to begin with", async () => {
+test("Pool.share() gives each statement a connection of its own to begin with", async () => {
   const { clock, pool } = setup({ max: 2 }, {}, { sharing: "multiplex" });
   const sharers = [share(pool), share(pool), share(pool)];
   await clock.settle();
@@ -59,7 +60,7 @@ Deno.test("Pool.share() gives each statement a connection of its own to begin wi
   assertEquals(sharers[2]?.lease?.connection.id, 1);
 });
 
-Deno.test("Pool.share() puts statements on one connection once that serves them sooner", async () => {
+test("Pool.share() puts statements on one connection once that serves them sooner", async () => {
   const { pool } = await sharing();
   const sharers = [share(pool), share(pool), share(pool), share(pool)];
   assertEquals(new Set(sharers.map(connectionOf)).size, 1);
@@ -71,7 +72,7 @@ Deno.test("Pool.share() puts statements on one connection once that serves them 
   assertCounts(pool, { total: 3, idle: 3 });
 });
 
-Deno.test("Pool.share() never puts a statement on a connection that is lent, nor lends one that is shared", async () => {
+test("Pool.share() never puts a statement on a connection that is lent, nor lends one that is shared", async () => {
   const { pool } = await sharing({ max: 2 });
   const shared = share(pool);
   const lease = await pool.acquire();
@@ -81,7 +82,7 @@ Deno.test("Pool.share() never puts a statement on a connection that is lent, nor
   assertEquals(pool.tryAcquire(), undefined);
 });
 
-Deno.test("Pool.share() does not go past who waits for a connection of its own", async () => {
+test("Pool.share() does not go past who waits for a connection of its own", async () => {
   const { clock, pool } = await sharing({ max: 1 });
   const first = share(pool);
   const exclusive = pool.acquire();
@@ -96,7 +97,7 @@ Deno.test("Pool.share() does not go past who waits for a connection of its own",
   assertEquals(connectionOf(late), 1);
 });
 
-Deno.test("Pool.share() serves those who wait together as soon as a connection is free", async () => {
+test("Pool.share() serves those who wait together as soon as a connection is free", async () => {
   const { pool } = await sharing({ max: 1 });
   const lease = await pool.acquire();
   const sharers = [share(pool), share(pool), share(pool)];
@@ -110,7 +111,7 @@ Deno.test("Pool.share() serves those who wait together as soon as a connection i
   assertEquals(connectionOf(behind), 1);
 });
 
-Deno.test("Pool.share() has no more than maxPipeline on one connection", async () => {
+test("Pool.share() has no more than maxPipeline on one connection", async () => {
   const { pool } = await sharing({ max: 2, maxPipeline: 2 });
   const sharers = Array.from({ length: 5 }, () => share(pool));
   const ids = sharers.map(({ lease }) => lease?.connection.id);
@@ -118,7 +119,7 @@ Deno.test("Pool.share() has no more than maxPipeline on one connection", async (
   for (const id of [1, 2]) assertEquals(ids.filter((other) => other === id).length, 2);
 });
 
-Deno.test("Pool.share() sends nothing behind what the driver says must be alone", async () => {
+test("Pool.share() sends nothing behind what the driver says must be alone", async () => {
   const { pool } = await sharing({ max: 2 });
   const first = share(pool);
   void must(first.lease).connection.run("begin");
@@ -127,7 +128,7 @@ Deno.test("Pool.share() sends nothing behind what the driver says must be alone"
   assert(connectionOf(second) !== connectionOf(first));
 });
 
-Deno.test("Pool.share() sends nothing behind a statement that has not been answered for a while", async () => {
+test("Pool.share() sends nothing behind a statement that has not been answered for a while", async () => {
   const { clock, pool } = await sharing({ max: 2 });
   const slow = share(pool);
   await clock.advance(50);
@@ -136,7 +137,7 @@ Deno.test("Pool.share() sends nothing behind a statement that has not been answe
   assertEquals(connectionOf(share(pool)), connectionOf(second));
 });
 
-Deno.test("Pool.share() with multiplex off, or of a driver that cannot, gives a connection each", async () => {
+test("Pool.share() with multiplex off, or of a driver that cannot, gives a connection each", async () => {
   for (
     const [options, driver] of [
       [{ multiplex: "off" }, { sharing: "multiplex" }],
@@ -156,7 +157,7 @@ Deno.test("Pool.share() with multiplex off, or of a driver that cannot, gives a 
   }
 });
 
-Deno.test("A shared connection that is lost leaves the books right, whoever releases afterwards", async () => {
+test("A shared connection that is lost leaves the books right, whoever releases afterwards", async () => {
   const { clock, driver, pool } = await sharing({ max: 1 });
   const sharers = [share(pool), share(pool)];
   driver.break(must(sharers[0]?.lease).connection);
@@ -169,7 +170,7 @@ Deno.test("A shared connection that is lost leaves the books right, whoever rele
   assertCounts(pool, { total: 1, used: 1 });
 });
 
-Deno.test("A shared connection that is condemned is closed when its last statement is over, and takes no more", async () => {
+test("A shared connection that is condemned is closed when its last statement is over, and takes no more", async () => {
   const { clock, pool } = await sharing({ max: 1 });
   const sharers = [share(pool), share(pool)];
   pool.evict();
@@ -182,7 +183,7 @@ Deno.test("A shared connection that is condemned is closed when its last stateme
   assertEquals(connectionOf(next), 2);
 });
 
-Deno.test("Pool.close() waits for the statements on a shared connection", async () => {
+test("Pool.close() waits for the statements on a shared connection", async () => {
   const { clock, pool } = await sharing({ max: 1 });
   const sharers = [share(pool), share(pool)];
   let closed = false;
@@ -196,7 +197,7 @@ Deno.test("Pool.close() waits for the statements on a shared connection", async 
   assertEquals(closed, true);
 });
 
-Deno.test("Pool.share() that must not queue is refused only where no connection takes it", async () => {
+test("Pool.share() that must not queue is refused only where no connection takes it", async () => {
   const { pool } = await sharing({ max: 1 });
   const first = share(pool, { timeoutMs: 0 });
   const second = share(pool, { timeoutMs: 0 });
@@ -206,7 +207,7 @@ Deno.test("Pool.share() that must not queue is refused only where no connection 
   assertInstanceOf(share(pool, { timeoutMs: 0 }).error, TooManyConnectionsError);
 });
 
-Deno.test("A hundred thousand that share and give back at once take no stack", async () => {
+test("A hundred thousand that share and give back at once take no stack", async () => {
   const { pool } = await sharing({ max: 1 });
   const lease = await pool.acquire();
   let served = 0;
@@ -221,7 +222,7 @@ Deno.test("A hundred thousand that share and give back at once take no stack", a
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-Deno.test("Sharing and lending keep their invariants in any order of events", async () => {
+test("Sharing and lending keep their invariants in any order of events", async () => {
   const step = fc.record({ kind: fc.nat(19), choice: fc.nat(20) });
   await fc.assert(
     fc.asyncProperty(

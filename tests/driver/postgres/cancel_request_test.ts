@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { requestCancel } from "../../../src/driver/postgres/cancel_request.ts";
-import { runtime } from "../../../src/runtime/deno.ts";
+import { runtime } from "../../support/entry.ts";
 import { type TestServer, withServer } from "../../runtime/test_server.ts";
+import { test } from "../../support/test.ts";
 
 function endpoint({ port }: { port: number }) {
   return { address: { hostname: "127.0.0.1", port }, tls: undefined, keepAliveMs: 0 };
@@ -11,7 +12,7 @@ function ask(server: TestServer, secret: Uint8Array, signal?: AbortSignal): Prom
   return requestCancel(runtime, endpoint(server), { pid: 258, secret }, signal);
 }
 
-Deno.test("requestCancel() sends process id and secret, and is over when the server hangs up", () =>
+test("requestCancel() sends process id and secret, and is over when the server hangs up", () =>
   withServer(async (server) => {
     for (const length of [4, 32]) {
       const secret = Uint8Array.from({ length }, (_, index) => 250 - index);
@@ -28,7 +29,7 @@ Deno.test("requestCancel() sends process id and secret, and is over when the ser
     }
   }));
 
-Deno.test("requestCancel() takes a reset for the server's way to hang up", () =>
+test("requestCancel() takes a reset for the server's way to hang up", () =>
   withServer(async (server) => {
     const asking = ask(server, Uint8Array.of(1, 2, 3, 4));
     const peer = await server.accept();
@@ -37,12 +38,12 @@ Deno.test("requestCancel() takes a reset for the server's way to hang up", () =>
     await asking;
   }));
 
-Deno.test("requestCancel() rejects if nobody listens", async () => {
+test("requestCancel() rejects if nobody listens", async () => {
   const backend = { pid: 1, secret: Uint8Array.of(1, 2, 3, 4) };
   await assertRejects(() => requestCancel(runtime, endpoint({ port: 1 }), backend));
 });
 
-Deno.test("requestCancel({ signal }) gives up, and hangs up", () =>
+test("requestCancel({ signal }) gives up, and hangs up", () =>
   withServer(async (server) => {
     const reason = new Error("enough");
     const abort = new AbortController();

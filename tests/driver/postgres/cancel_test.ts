@@ -1,17 +1,18 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
-import { createPool } from "../../../src/entry/deno.ts";
+import { createPool } from "../../support/entry.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
+import { test } from "../../support/test.ts";
 
 async function assertCancelled(query: PromiseLike<unknown>, outcome: string): Promise<void> {
   const error = await assertRejects(async () => await query, Error, "canceling statement");
   assertEquals([Reflect.get(error, "code"), Reflect.get(error, "outcome")], ["57014", outcome]);
 }
 
-Deno.test("query.cancel() of one that was not sent takes it out", async () => {
+test("query.cancel() of one that was not sent takes it out", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -31,7 +32,7 @@ Deno.test("query.cancel() of one that was not sent takes it out", async () => {
   assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 0);
 });
 
-Deno.test("query.cancel() of one that waits behind another on its connection hits that one only", async () => {
+test("query.cancel() of one that waits behind another on its connection hits that one only", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -50,7 +51,7 @@ Deno.test("query.cancel() of one that waits behind another on its connection hit
   assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 0);
 });
 
-Deno.test("query.cancel() of one that runs asks the server, and its connection goes back", async () => {
+test("query.cancel() of one that runs asks the server, and its connection goes back", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -65,7 +66,7 @@ Deno.test("query.cancel() of one that runs asks the server, and its connection g
   assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 1);
 });
 
-Deno.test("query.cancel() never strikes the statement behind the one it was meant for", async () => {
+test("query.cancel() never strikes the statement behind the one it was meant for", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -91,7 +92,7 @@ Deno.test("query.cancel() never strikes the statement behind the one it was mean
   assertEquals([...await second], [{ state: "second" }] as never);
 });
 
-Deno.test("query.cancel() that cannot reach the server destroys the connection, which nobody can trust", async () => {
+test("query.cancel() that cannot reach the server destroys the connection, which nobody can trust", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -103,7 +104,7 @@ Deno.test("query.cancel() that cannot reach the server destroys the connection, 
   assertEquals([error.outcome, session.connection.lost], ["unknown", true]);
 });
 
-Deno.test("query.cancel() of a transaction's statement fails the transaction", async () => {
+test("query.cancel() of a transaction's statement fails the transaction", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -119,7 +120,7 @@ Deno.test("query.cancel() of a transaction's statement fails the transaction", a
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("query.cancel() of one that is over does nothing", async () => {
+test("query.cancel() of one that is over does nothing", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });

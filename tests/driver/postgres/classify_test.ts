@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { classify, isFatal, isRetryable } from "../../../src/driver/postgres/classify.ts";
+import { test } from "../../support/test.ts";
 
 /** An error as the server sends it. */
 function serverError(code: string, severity = "ERROR"): postgres.PostgresError {
@@ -9,7 +10,7 @@ function serverError(code: string, severity = "ERROR"): postgres.PostgresError {
   return new postgres.PostgresError(fields as never);
 }
 
-Deno.test("classify() calls what needs somebody's help rejected", () => {
+test("classify() calls what needs somebody's help rejected", () => {
   for (const code of ["28000", "28P01", "3D000", "42501", "42704", "22023", "0A000"]) {
     assertEquals([code, classify(serverError(code, "FATAL"))], [code, "rejected"]);
   }
@@ -19,7 +20,7 @@ Deno.test("classify() calls what needs somebody's help rejected", () => {
   }
 });
 
-Deno.test("classify() calls what may be over by itself unavailable", () => {
+test("classify() calls what may be over by itself unavailable", () => {
   const codes = ["57P01", "57P02", "57P03", "53300", "53400", "55000", "55006", "XX000", "58030"];
   for (const code of codes) {
     assertEquals([code, classify(serverError(code, "FATAL"))], [code, "unavailable"]);
@@ -31,20 +32,20 @@ Deno.test("classify() calls what may be over by itself unavailable", () => {
   }
 });
 
-Deno.test("classify() calls what the session outlives a statement's", () => {
+test("classify() calls what the session outlives a statement's", () => {
   // 08xxx: of foreign servers, and of the protocol (a wrong number of parameters).
   const codes = ["42601", "23505", "40001", "57014", "28000", "42501", "53300", "08001", "08P01"];
   for (const code of codes) assertEquals([code, classify(serverError(code))], [code, "statement"]);
 });
 
-Deno.test("classify() calls a lost connection lost", () => {
+test("classify() calls a lost connection lost", () => {
   assertEquals(classify(new ConnectionLostError("gone", { outcome: "unknown" })), "lost");
   for (const code of ["08006", "08P01"]) {
     assertEquals([code, classify(serverError(code, "FATAL"))], [code, "lost"]);
   }
 });
 
-Deno.test("isFatal() reads the severity that is not translated, where there is one", () => {
+test("isFatal() reads the severity that is not translated, where there is one", () => {
   assertEquals(isFatal({ severity: "FATAL", severity_local: "FATALES" }), true);
   assertEquals(isFatal({ severity: "PANIC" }), true);
   assertEquals(isFatal({ severity: "ERROR", severity_local: "FATAL" }), false);
@@ -52,7 +53,7 @@ Deno.test("isFatal() reads the severity that is not translated, where there is o
   assertEquals(isFatal({}), false);
 });
 
-Deno.test("isRetryable() is for serialization failures and deadlocks", () => {
+test("isRetryable() is for serialization failures and deadlocks", () => {
   const codes = ["40001", "40P01", "40003", "23505", "57014"];
   assertEquals(codes.map(isRetryable), [true, true, false, false, false]);
 });

@@ -7,6 +7,7 @@ import {
   resetTexts,
 } from "../../../src/driver/postgres/commands.ts";
 import { Schema } from "./schema.ts";
+import { test } from "../../support/test.ts";
 
 const ODD = [
   "plain",
@@ -21,7 +22,7 @@ const ODD = [
   "'\\''",
 ];
 
-Deno.test("quoteIdentifier() and quoteLiteral() come back as they were", async () => {
+test("quoteIdentifier() and quoteLiteral() come back as they were", async () => {
   await using schema = await Schema.create();
   for (const text of ODD) {
     for (const conforming of ["on", "off"]) {
@@ -37,7 +38,7 @@ Deno.test("quoteIdentifier() and quoteLiteral() come back as they were", async (
   }
 });
 
-Deno.test("commandText() says each command in PostgreSQL's words", () => {
+test("commandText() says each command in PostgreSQL's words", () => {
   const words: [Command, string][] = [
     [{ verb: "begin" }, "begin"],
     [{ verb: "begin", isolation: "serializable" }, "begin isolation level serializable"],
@@ -57,7 +58,7 @@ Deno.test("commandText() says each command in PostgreSQL's words", () => {
   for (const [command, text] of words) assertEquals(commandText(command), text);
 });
 
-Deno.test("commandText() refuses an isolation level that does not exist", () => {
+test("commandText() refuses an isolation level that does not exist", () => {
   for (const isolation of ["snapshot", "serializable; drop table t", "SERIALIZABLE", "", null]) {
     assertThrows(
       () => commandText({ verb: "begin", isolation: isolation as IsolationLevel }),
@@ -67,7 +68,7 @@ Deno.test("commandText() refuses an isolation level that does not exist", () => 
   }
 });
 
-Deno.test("resetTexts() cleans more with each level", () => {
+test("resetTexts() cleans more with each level", () => {
   assertEquals(resetTexts("none"), []);
   assertEquals(resetTexts("rollback"), ["rollback"]);
   assertEquals(resetTexts("discard"), ["rollback", "discard all"]);

@@ -10,8 +10,9 @@ import { PostgresServer } from "../../support/postgres_server.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("PostgresConnection.status is the server's own word", async () => {
+test("PostgresConnection.status is the server's own word", async () => {
   await using schema = await Schema.create();
   using session = await openSession(schema.url);
   const { connection } = session;
@@ -36,7 +37,7 @@ Deno.test("PostgresConnection.status is the server's own word", async () => {
   assertEquals(connection.status, "unknown");
 });
 
-Deno.test("PostgresConnection.status sees a transaction that a statement began inside of others", async () => {
+test("PostgresConnection.status sees a transaction that a statement began inside of others", async () => {
   await using schema = await Schema.create();
   using session = await openSession(schema.url);
   await session.start("select 1; begin; select 2").done;
@@ -45,7 +46,7 @@ Deno.test("PostgresConnection.status sees a transaction that a statement began i
   assertEquals(session.connection.status, "idle");
 });
 
-Deno.test("PostgresConnection.pid is the backend's, and so is the state of results", async () => {
+test("PostgresConnection.pid is the backend's, and so is the state of results", async () => {
   await using schema = await Schema.create();
   using session = await openSession(schema.url);
   const rows = await session.sql`select pg_backend_pid() as pid`;
@@ -53,7 +54,7 @@ Deno.test("PostgresConnection.pid is the backend's, and so is the state of resul
   assertEquals(rows.state.pid, session.connection.pid);
 });
 
-Deno.test("PostgresConnection.inHotStandby tells a standby from a primary", async () => {
+test("PostgresConnection.inHotStandby tells a standby from a primary", async () => {
   await using schema = await Schema.create();
   using primary = await openSession(schema.url);
   assertEquals(primary.connection.inHotStandby, false);
@@ -62,7 +63,7 @@ Deno.test("PostgresConnection.inHotStandby tells a standby from a primary", asyn
   assertEquals(standby.connection.inHotStandby, true);
 });
 
-Deno.test("PostgresConnection sends statements one at a time, in the order given", async () => {
+test("PostgresConnection sends statements one at a time, in the order given", async () => {
   await using schema = await Schema.create("create table t (x serial, y int)");
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -90,7 +91,7 @@ Deno.test("PostgresConnection sends statements one at a time, in the order given
   assertEquals(rows.map(({ y }) => y), [1, 2, 3]);
 });
 
-Deno.test("PostgresConnection.abort() takes an unsent statement out, and nothing else is hurt", async () => {
+test("PostgresConnection.abort() takes an unsent statement out, and nothing else is hurt", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -112,7 +113,7 @@ Deno.test("PostgresConnection.abort() takes an unsent statement out, and nothing
   assertEquals(await schema.column("t", "x"), [1, 3]);
 });
 
-Deno.test("PostgresConnection.abort() of a statement that was sent destroys the connection", async () => {
+test("PostgresConnection.abort() of a statement that was sent destroys the connection", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -127,7 +128,7 @@ Deno.test("PostgresConnection.abort() of a statement that was sent destroys the 
   assertEquals([error.outcome, error.cause, connection.lost], ["not-applied", reason, true]);
 });
 
-Deno.test("PostgresConnection.onLost() is told once, of the fatal error that ended the session", async () => {
+test("PostgresConnection.onLost() is told once, of the fatal error that ended the session", async () => {
   await using schema = await Schema.create();
   using session = await openSession(schema.url);
   const { connection } = session;
@@ -151,7 +152,7 @@ Deno.test("PostgresConnection.onLost() is told once, of the fatal error that end
   assertStrictEquals(causes[1], cause);
 });
 
-Deno.test("PostgresConnection judges each statement by itself when it is lost", async () => {
+test("PostgresConnection judges each statement by itself when it is lost", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -172,7 +173,7 @@ Deno.test("PostgresConnection judges each statement by itself when it is lost", 
   assertEquals([sent.statement.evidence, queued.statement.evidence], ["fatal", "unsent"]);
 });
 
-Deno.test("PostgresConnection calls a statement of a transaction rolled back, unless it may have ended it", async () => {
+test("PostgresConnection calls a statement of a transaction rolled back, unless it may have ended it", async () => {
   await using schema = await Schema.create("create table t (x int)");
   const statements = {
     "insert into t values (1)": "rolled-back",
@@ -195,7 +196,7 @@ Deno.test("PostgresConnection calls a statement of a transaction rolled back, un
   }
 });
 
-Deno.test("PostgresConnection.close() says goodbye", async () => {
+test("PostgresConnection.close() says goodbye", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -208,7 +209,7 @@ Deno.test("PostgresConnection.close() says goodbye", async () => {
   await connection.close();
 });
 
-Deno.test("PostgresConnection.close() of a busy connection does not wait", async () => {
+test("PostgresConnection.close() of a busy connection does not wait", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -219,7 +220,7 @@ Deno.test("PostgresConnection.close() of a busy connection does not wait", async
   assertEquals([error.outcome, session.connection.lost], ["unknown", true]);
 });
 
-Deno.test("PostgresConnection.close({ signal }) gives a silent server up", async () => {
+test("PostgresConnection.close({ signal }) gives a silent server up", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));

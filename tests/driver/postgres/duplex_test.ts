@@ -4,6 +4,7 @@ import { Duplex } from "../../../src/driver/postgres/duplex.ts";
 import { WireTap } from "../../../src/driver/postgres/wire_tap.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { message, ready, welcome } from "./messages.ts";
+import { test } from "../../support/test.ts";
 
 interface Bench {
   readonly socket: FakeSocket;
@@ -21,7 +22,7 @@ function bench(): Bench {
   return { socket, tap, duplex, events };
 }
 
-Deno.test("Duplex.received() hands the very bytes on, as a Buffer without a copy", () => {
+test("Duplex.received() hands the very bytes on, as a Buffer without a copy", () => {
   const { duplex } = bench();
   const seen: unknown[] = [];
   duplex.on("data", (bytes) => seen.push(bytes));
@@ -34,7 +35,7 @@ Deno.test("Duplex.received() hands the very bytes on, as a Buffer without a copy
   assertEquals(bytes[0], 0x45);
 });
 
-Deno.test("Duplex.write() shows the bytes to the tap, then sends them, then tells", () => {
+test("Duplex.write() shows the bytes to the tap, then sends them, then tells", () => {
   const { duplex, socket, tap, events } = bench();
   duplex.write(message("", 196_608, "user", "app", Uint8Array.of(0)));
   const bytes = message("Q", "select 1");
@@ -44,7 +45,7 @@ Deno.test("Duplex.write() shows the bytes to the tap, then sends them, then tell
   assertEquals(events, ["wrote", "wrote"]);
 });
 
-Deno.test("Duplex.write() tells that there is no room, and calls back when there is", async () => {
+test("Duplex.write() tells that there is no room, and calls back when there is", async () => {
   const { duplex, socket } = bench();
   const log: string[] = [];
   duplex.write(message("", 196_608), () => log.push("room"));
@@ -62,7 +63,7 @@ Deno.test("Duplex.write() tells that there is no room, and calls back when there
   assertEquals(log.length, 3);
 });
 
-Deno.test("Duplex.drained() takes callbacks that write again", () => {
+test("Duplex.drained() takes callbacks that write again", () => {
   const { duplex, socket } = bench();
   const log: number[] = [];
   socket.room = false;
@@ -79,7 +80,7 @@ Deno.test("Duplex.drained() takes callbacks that write again", () => {
   }
 });
 
-Deno.test("Duplex goes on reading when the last piece of a COPY has come, whoever paused it", () => {
+test("Duplex goes on reading when the last piece of a COPY has come, whoever paused it", () => {
   const { duplex, socket, tap } = bench();
   duplex.on("data", () => duplex.pause());
   const take = (bytes: Uint8Array): void => {
@@ -95,7 +96,7 @@ Deno.test("Duplex goes on reading when the last piece of a COPY has come, whoeve
   assertEquals(socket.calls, ["pause", "pause", "pause", "resume"]);
 });
 
-Deno.test("Duplex.pause() and resume() are the socket's", () => {
+test("Duplex.pause() and resume() are the socket's", () => {
   const { duplex, socket } = bench();
   duplex.pause();
   duplex.resume();
@@ -103,13 +104,13 @@ Deno.test("Duplex.pause() and resume() are the socket's", () => {
   assertEquals(socket.calls, ["pause", "resume", "destroy"]);
 });
 
-Deno.test("Duplex.end() sends the farewell, then closes", () => {
+test("Duplex.end() sends the farewell, then closes", () => {
   const { duplex, socket } = bench();
   duplex.end(message("X"));
   assertEquals([socket.written.length, socket.calls], [1, ["close"]]);
 });
 
-Deno.test("Duplex.gone() tells the error once, and nothing is sent after it", () => {
+test("Duplex.gone() tells the error once, and nothing is sent after it", () => {
   const { duplex, socket } = bench();
   const log: unknown[] = [];
   duplex.on("error", (error) => log.push(error));
@@ -124,7 +125,7 @@ Deno.test("Duplex.gone() tells the error once, and nothing is sent after it", ()
   assertEquals([socket.written, log], [[], [error]]);
 });
 
-Deno.test("Duplex.gone() without an error leaves porsager unsettled", () => {
+test("Duplex.gone() without an error leaves porsager unsettled", () => {
   const { duplex } = bench();
   const log: unknown[] = [];
   duplex.on("error", (error) => log.push(error));
@@ -132,7 +133,7 @@ Deno.test("Duplex.gone() without an error leaves porsager unsettled", () => {
   assertEquals([log, duplex.readyState], [[], "closed"]);
 });
 
-Deno.test("Duplex listens as Node's emitters do, as far as porsager uses them", () => {
+test("Duplex listens as Node's emitters do, as far as porsager uses them", () => {
   const { duplex } = bench();
   const log: string[] = [];
   const data = (): unknown => log.push("data");

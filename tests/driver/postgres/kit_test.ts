@@ -2,15 +2,17 @@
  * The postgres driver passes the conformance kit for driver authors, on real PostgreSQL.
  */
 
+import process from "node:process";
 import type { PostgresConnection, PostgresDriver } from "../../../src/driver/postgres/mod.ts";
 import { PostgresDriver as Driver } from "../../../src/driver/postgres/driver.ts";
 import { resolvePostgresOptions } from "../../../src/driver/postgres/options.ts";
 import { Statement } from "../../../src/driver/postgres/statement.ts";
-import { runtime } from "../../../src/runtime/deno.ts";
+import { runtime } from "../../support/entry.ts";
 import type { Driver as AnyDriver } from "../../../mod.ts";
 import { type DriverSubject, type RunningStatement, testDriver } from "../../../src/testing/mod.ts";
 import { freePort } from "../../support/free_port.ts";
 import { query } from "../../support/query.ts";
+import { test } from "../../support/test.ts";
 import { sharedServer } from "../../support/shared_server.ts";
 
 type Row = Record<string, unknown>;
@@ -21,7 +23,7 @@ let made = 0;
 
 /** A driver whose connections can be told from others by their application name. */
 function make(to: string = url): PostgresDriver {
-  const name = `kit_${Deno.pid}_${made++}`;
+  const name = `kit_${process.pid}_${made++}`;
   const driver = new Driver(
     runtime,
     resolvePostgresOptions(to, { connection: { application_name: name } }),
@@ -76,4 +78,4 @@ const subject: DriverSubject<PostgresConnection> = {
   },
 };
 
-testDriver(subject, Deno.test);
+testDriver(subject, test);

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MessageScanner } from "../../../src/driver/postgres/message_scanner.ts";
+import { test } from "../../support/test.ts";
 
 interface Message {
   readonly type: number;
@@ -70,7 +71,7 @@ function cut(bytes: readonly number[], cuts: readonly number[]): Uint8Array[] {
   return [0, ...places].map((place, index) => Uint8Array.from(bytes.slice(place, places[index])));
 }
 
-Deno.test("MessageScanner finds the same messages however the stream is cut", () => {
+test("MessageScanner finds the same messages however the stream is cut", () => {
   fc.assert(
     fc.property(stream, ({ messages, untypedStart, cuts }) => {
       const bytes = messages.flatMap((message, index) =>
@@ -82,7 +83,7 @@ Deno.test("MessageScanner finds the same messages however the stream is cut", ()
   );
 });
 
-Deno.test("MessageScanner finds the same messages byte by byte", () => {
+test("MessageScanner finds the same messages byte by byte", () => {
   fc.assert(
     fc.property(stream, ({ messages, untypedStart }) => {
       const bytes = messages.flatMap((message, index) =>
@@ -95,7 +96,7 @@ Deno.test("MessageScanner finds the same messages byte by byte", () => {
   );
 });
 
-Deno.test("MessageScanner tells a message as soon as its last byte came, and not before", () => {
+test("MessageScanner tells a message as soon as its last byte came, and not before", () => {
   const found: number[] = [];
   const scanner = new MessageScanner(
     { wants: () => false, message: (type) => found.push(type) },
@@ -113,7 +114,7 @@ Deno.test("MessageScanner tells a message as soon as its last byte came, and not
   assertEquals(found, [0x44, 0x49]);
 });
 
-Deno.test("MessageScanner hands out the memory of a message that came whole, and copies none", () => {
+test("MessageScanner hands out the memory of a message that came whole, and copies none", () => {
   const memories: Uint8Array[] = [];
   const scanner = new MessageScanner({
     wants: () => true,
@@ -125,7 +126,7 @@ Deno.test("MessageScanner hands out the memory of a message that came whole, and
   assertEquals(memories.length, 2);
 });
 
-Deno.test("MessageScanner asks for no body that it does not need", () => {
+test("MessageScanner asks for no body that it does not need", () => {
   const asked: number[] = [];
   const lengths: number[] = [];
   const scanner = new MessageScanner({

@@ -3,6 +3,8 @@ import {
   type PostgresOptions,
   resolvePostgresOptions,
 } from "../../../src/driver/postgres/options.ts";
+import process from "node:process";
+import { test } from "../../support/test.ts";
 
 const SECRET = "s3cret";
 
@@ -15,18 +17,19 @@ function resolve(url: string | undefined, options: PostgresOptions = {}) {
 
 /** Runs with these `PG…` variables, and no other. */
 function withEnvironment(variables: Record<string, string>, fn: () => void): void {
-  const before = Object.entries(Deno.env.toObject()).filter(([name]) => name.startsWith("PG"));
-  for (const [name] of before) Deno.env.delete(name);
-  for (const [name, value] of Object.entries(variables)) Deno.env.set(name, value);
+  const { env } = process;
+  const before = Object.entries(env).filter(([name]) => name.startsWith("PG"));
+  for (const [name] of before) delete env[name];
+  Object.assign(env, variables);
   try {
     fn();
   } finally {
-    for (const name of Object.keys(variables)) Deno.env.delete(name);
-    for (const [name, value] of before) Deno.env.set(name, value);
+    for (const name of Object.keys(variables)) delete env[name];
+    Object.assign(env, Object.fromEntries(before));
   }
 }
 
-Deno.test("resolvePostgresOptions() reads a URL", () => {
+test("resolvePostgresOptions() reads a URL", () => {
   withEnvironment({}, () => {
     const app = { user: "app", pass: "", database: "app" };
     const urls: [string, unknown][] = [
@@ -51,7 +54,7 @@ Deno.test("resolvePostgresOptions() reads a URL", () => {
   });
 });
 
-Deno.test("resolvePostgresOptions() takes the URL's parameters for options and start-up parameters", () => {
+test("resolvePostgresOptions() takes the URL's parameters for options and start-up parameters", () => {
   const { template, endpoint } = resolvePostgresOptions(
     "postgres://app@h/d?application_name=mine&search_path=a%2Cb&prepare=false&fetch_types=false" +
       "&keep_alive=5&sslmode=require&sslnegotiation=direct&target_session_attrs=primary",
@@ -64,7 +67,7 @@ Deno.test("resolvePostgresOptions() takes the URL's parameters for options and s
   assertEquals([endpoint.keepAliveMs, endpoint.tls?.direct], [5_000, true]);
 });
 
-Deno.test("resolvePostgresOptions() lets options win over the URL, under each of their names", () => {
+test("resolvePostgresOptions() lets options win over the URL, under each of their names", () => {
   withEnvironment({}, () => {
     const url = `postgres://app:${SECRET}@h:1/d`;
     const mine = { hostname: "i", port: 2, user: "b", pass: "q", database: "e" };
@@ -89,7 +92,7 @@ Deno.test("resolvePostgresOptions() lets options win over the URL, under each of
   });
 });
 
-Deno.test("resolvePostgresOptions() takes no_prepare for the opposite of prepare", () => {
+test("resolvePostgresOptions() takes no_prepare for the opposite of prepare", () => {
   const prepares = (url: string, options: PostgresOptions) =>
     Reflect.get(resolvePostgresOptions(url, options).template.options, "prepare");
   assertEquals(prepares("postgres://app@h/d", {}), true);
@@ -98,7 +101,7 @@ Deno.test("resolvePostgresOptions() takes no_prepare for the opposite of prepare
   assertEquals(prepares("postgres://app@h/d?prepare=false", { no_prepare: false }), true);
 });
 
-Deno.test("resolvePostgresOptions() reads what is not given from the environment", () => {
+test("resolvePostgresOptions() reads what is not given from the environment", () => {
   const variables = {
     PGHOST: "envhost",
     PGPORT: "7777",
@@ -150,7 +153,7 @@ Deno.test("resolvePostgresOptions() reads what is not given from the environment
   });
 });
 
-Deno.test("resolvePostgresOptions() takes a directory, or a whole path, of a Unix socket", () => {
+test("resolvePostgresOptions() takes a directory, or a whole path, of a Unix socket", () => {
   const app = { user: "app", pass: "", database: "d" };
   const options = { user: "app", database: "d", password: "" };
   withEnvironment({}, () => {
@@ -166,7 +169,7 @@ Deno.test("resolvePostgresOptions() takes a directory, or a whole path, of a Uni
   });
 });
 
-Deno.test("resolvePostgresOptions() refuses several hosts, wherever they are given", () => {
+test("resolvePostgresOptions() refuses several hosts, wherever they are given", () => {
   const text = "several hosts are given: this version connects to one";
   const urls = [
     "postgres://app@a,b/d",
@@ -194,7 +197,7 @@ Deno.test("resolvePostgresOptions() refuses several hosts, wherever they are giv
   });
 });
 
-Deno.test("resolvePostgresOptions() refuses a bad URL, and shows no password", () => {
+test("resolvePostgresOptions() refuses a bad URL, and shows no password", () => {
   const form = "url must be of the form postgres://user:password@host:port/database";
   const urls: [string, string][] = [
     ["", form],
@@ -254,7 +257,7 @@ Deno.test("resolvePostgresOptions() refuses a bad URL, and shows no password", (
   }
 });
 
-Deno.test("resolvePostgresOptions() refuses wrong options, naming rule and value, and shows no password", () => {
+test("resolvePostgresOptions() refuses wrong options, naming rule and value, and shows no password", () => {
   const wrong: [object, typeof TypeError | typeof RangeError, string][] = [
     [{ host: 5 }, TypeError, "host must be a string: received 5"],
     [{ hostname: {} }, TypeError, "hostname must be a string: received a value of type object"],
@@ -311,7 +314,7 @@ Deno.test("resolvePostgresOptions() refuses wrong options, naming rule and value
   }
 });
 
-Deno.test("resolvePostgresOptions() keeps observers that throw from hurting anybody", () => {
+test("resolvePostgresOptions() keeps observers that throw from hurting anybody", () => {
   const heard: unknown[] = [];
   const observer = (...args: unknown[]): void => {
     heard.push(args);
@@ -327,7 +330,7 @@ Deno.test("resolvePostgresOptions() keeps observers that throw from hurting anyb
   assertEquals(heard, [["onclose", 7], ["onnotice", 7], ["onparameter", 7]]);
 });
 
-Deno.test("resolvePostgresOptions() is silent about notices unless it is told otherwise", () => {
+test("resolvePostgresOptions() is silent about notices unless it is told otherwise", () => {
   const { template } = resolvePostgresOptions("postgres://app@h/d", {});
   assertEquals(typeof Reflect.get(template.options, "onnotice"), "function");
 });

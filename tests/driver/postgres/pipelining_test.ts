@@ -5,6 +5,7 @@ import { Schema } from "./schema.ts";
 import { type OpenSession, openSession } from "./session.ts";
 import { pipeline } from "./pipeline.ts";
 import { statementOf, WireProxy } from "./wire_proxy.ts";
+import { test } from "../../support/test.ts";
 
 /** What a promise came to, in a form that can be compared. */
 async function outcomes(promises: readonly PromiseLike<unknown>[]): Promise<unknown[]> {
@@ -32,7 +33,7 @@ async function withSession(
   assertEquals([...await session.sql`select 'well' as all`], [{ all: "well" }] as never);
 }
 
-Deno.test("Pipelined statements leave together, and each gets its own answer", async () => {
+test("Pipelined statements leave together, and each gets its own answer", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -46,14 +47,14 @@ Deno.test("Pipelined statements leave together, and each gets its own answer", a
   assertEquals(seen.map(({ type }) => type), ["P", "P", "P", "P", "Z", "Z", "Z", "Z"]);
 });
 
-Deno.test("A pipelined statement that the server refuses fails alone", () =>
+test("A pipelined statement that the server refuses fails alone", () =>
   withSession(undefined, async (session) => {
     const sql = pipeline(session);
     const queries = [sql`select 1 as x`, sql`select 1 / 0 as x`, sql`select 3 as x`];
     assertEquals(await outcomes(queries), [[{ x: 1 }], "22012", [{ x: 3 }]]);
   }));
 
-Deno.test("A pipelined statement that fails amid its rows leaves none of them to the one behind it", () =>
+test("A pipelined statement that fails amid its rows leaves none of them to the one behind it", () =>
   withSession(undefined, async (session) => {
     const sql = pipeline(session);
     const queries = [
@@ -66,7 +67,7 @@ Deno.test("A pipelined statement that fails amid its rows leaves none of them to
     assertEquals([second.length, second.count, second.command], [1, 1, "SELECT"]);
   }));
 
-Deno.test("A pipelined statement that cannot be built fails alone, and its error has its own text", () =>
+test("A pipelined statement that cannot be built fails alone, and its error has its own text", () =>
   withSession(undefined, async (session) => {
     const sql = pipeline(session);
     const first = sql`select 'first' as x`;
@@ -81,7 +82,7 @@ Deno.test("A pipelined statement that cannot be built fails alone, and its error
     assertEquals(Object.keys(error), ["code"]);
   }));
 
-Deno.test("Pipelined statements that cannot be built, one behind the other, fail each alone", () =>
+test("Pipelined statements that cannot be built, one behind the other, fail each alone", () =>
   withSession(undefined, async (session) => {
     const sql = pipeline(session);
     const bad = () => sql`select ${undefined as unknown as string}::text`;
@@ -90,7 +91,7 @@ Deno.test("Pipelined statements that cannot be built, one behind the other, fail
     assertEquals(await outcomes(queries), [code, [{ x: 1 }], code, code, [{ x: 2 }], code]);
   }));
 
-Deno.test("A pipelined statement whose value cannot be written fails alone, though its text is known", () =>
+test("A pipelined statement whose value cannot be written fails alone, though its text is known", () =>
   withSession("create table t (at timestamptz)", async (session) => {
     const sql = pipeline(session);
     const at = (value: string) => sql`select count(*)::int as x from t where at > ${value}`;
@@ -106,7 +107,7 @@ Deno.test("A pipelined statement whose value cannot be written fails alone, thou
     );
   }));
 
-Deno.test("Nothing is sent behind a statement whose parameters are described first, nor behind one that may wait", () =>
+test("Nothing is sent behind a statement whose parameters are described first, nor behind one that may wait", () =>
   withSession("create table t (x int)", async (session) => {
     const sql = pipeline(session);
     const { connection } = session;
@@ -146,7 +147,7 @@ Deno.test("Nothing is sent behind a statement whose parameters are described fir
     await known;
   }));
 
-Deno.test("A pipelined statement that the server forgot is sent again behind its neighbours", () =>
+test("A pipelined statement that the server forgot is sent again behind its neighbours", () =>
   withSession(undefined, async (session) => {
     const sql = pipeline(session);
     const ask = (x: number) => sql`select ${x}::int as x`;
@@ -157,7 +158,7 @@ Deno.test("A pipelined statement that the server forgot is sent again behind its
     assertEquals(await outcomes([ask(5), ask(6)]), [[{ x: 5 }], [{ x: 6 }]]);
   }));
 
-Deno.test("A pipelined statement ends when it is answered, not when the last one is", async () => {
+test("A pipelined statement ends when it is answered, not when the last one is", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   const over: string[] = [];
@@ -178,7 +179,7 @@ Deno.test("A pipelined statement ends when it is answered, not when the last one
   assertEquals(session.connection.status, "idle");
 });
 
-Deno.test("query.cancel() of a pipelined statement rejects it, and strikes no neighbour", async () => {
+test("query.cancel() of a pipelined statement rejects it, and strikes no neighbour", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -199,7 +200,7 @@ Deno.test("query.cancel() of a pipelined statement rejects it, and strikes no ne
   assertEquals([...await session.sql`select 'well' as all`], [{ all: "well" }] as never);
 });
 
-Deno.test("query.cancel() of the last in a pipeline asks the server once it is alone", async () => {
+test("query.cancel() of the last in a pipeline asks the server once it is alone", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -224,7 +225,7 @@ Deno.test("query.cancel() of the last in a pipeline asks the server once it is a
   assertEquals([...await session.sql`select 'well' as all`], [{ all: "well" }] as never);
 });
 
-Deno.test("A connection that is lost leaves each pipelined statement with its own outcome", async () => {
+test("A connection that is lost leaves each pipelined statement with its own outcome", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -246,7 +247,7 @@ Deno.test("A connection that is lost leaves each pipelined statement with its ow
   assert(session.connection.lost);
 });
 
-Deno.test("A notice or a fatal error amid a pipeline goes to nobody else", () =>
+test("A notice or a fatal error amid a pipeline goes to nobody else", () =>
   withSession(
     "create function loud(x int) returns int language plpgsql as $$ begin raise notice 'x'; return x; end $$",
     async (session) => {

@@ -1,11 +1,12 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { createPool } from "../../../src/entry/deno.ts";
+import { createPool } from "../../support/entry.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("A prepared statement whose result changed is sent again, unseen by the caller", async () => {
+test("A prepared statement whose result changed is sent again, unseen by the caller", async () => {
   await using schema = await Schema.create("create table t (x int); insert into t values (1)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -22,7 +23,7 @@ Deno.test("A prepared statement whose result changed is sent again, unseen by th
   assertEquals([db.stats().idle, proxy.connections], [1, 1]);
 });
 
-Deno.test("A prepared statement that the server forgot is sent again, unseen by the caller", async () => {
+test("A prepared statement that the server forgot is sent again, unseen by the caller", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -38,7 +39,7 @@ Deno.test("A prepared statement that the server forgot is sent again, unseen by 
   assertEquals(db.stats().idle, 1);
 });
 
-Deno.test("A statement that is prepared anew has its values written out anew, not a second time", async () => {
+test("A statement that is prepared anew has its values written out anew, not a second time", async () => {
   await using schema = await Schema.create();
   using session = await openSession(schema.url);
   const { sql } = session;
@@ -50,7 +51,7 @@ Deno.test("A statement that is prepared anew has its values written out anew, no
   assertEquals([...await ask()], rows as never);
 });
 
-Deno.test("A prepared statement whose result changed fails its transaction, where it cannot be sent again", async () => {
+test("A prepared statement whose result changed fails its transaction, where it cannot be sent again", async () => {
   await using schema = await Schema.create("create table t (x int)");
   using session = await openSession(schema.url);
   const { sql, connection } = session;
@@ -64,7 +65,7 @@ Deno.test("A prepared statement whose result changed fails its transaction, wher
   assertEquals([...await ask()], []);
 });
 
-Deno.test("A prepared statement that fails again when it is sent again has the first error", async () => {
+test("A prepared statement that fails again when it is sent again has the first error", async () => {
   await using schema = await Schema.create("create table t (x int)");
   using session = await openSession(schema.url);
   const { sql, connection } = session;
@@ -77,7 +78,7 @@ Deno.test("A prepared statement that fails again when it is sent again has the f
   assertEquals([...await sql`select 'next' as state`], [{ state: "next" }]);
 });
 
-Deno.test("A statement is prepared once on a connection, and with prepare: false on none", async () => {
+test("A statement is prepared once on a connection, and with prepare: false on none", async () => {
   await using schema = await Schema.create();
   for (const prepare of [true, false]) {
     await using proxy = await WireProxy.start(schema.url);

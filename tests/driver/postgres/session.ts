@@ -13,7 +13,7 @@ import type { Template } from "../../../src/driver/postgres/porsager.ts";
 import { Session } from "../../../src/driver/postgres/session.ts";
 import { createSql } from "../../../src/driver/postgres/sql.ts";
 import { Statement, type StatementListener } from "../../../src/driver/postgres/statement.ts";
-import { runtime } from "../../../src/runtime/deno.ts";
+import { runtime } from "../../support/entry.ts";
 
 /** An open connection. */
 export interface OpenSession extends Disposable {

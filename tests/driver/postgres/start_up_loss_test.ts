@@ -3,38 +3,49 @@
  */
 
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { AcquireTimeoutError } from "../../../mod.ts";
-import { createPool, runtime } from "../../../src/entry/deno.ts";
+import { createPool, runtime } from "../../support/entry.ts";
 import { postgresDriver } from "../../../src/driver/postgres/mod.ts";
+import { test } from "../../support/test.ts";
+
+/** What a connection's server does with it: reads what comes next, writes. */
+interface Peer {
+  read(): Promise<Uint8Array>;
+  write(bytes: Uint8Array): void;
+}
 
 /** A server that answers each connection with `serve` and then hangs up. */
-function listen(serve: (conn: Deno.Conn) => Promise<void>): {
+async function listen(serve: (peer: Peer) => Promise<void>): Promise<{
   url: string;
   accepted: () => number;
   [Symbol.asyncDispose](): Promise<void>;
-} {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+}> {
   let accepted = 0;
-  const open = new Set<Promise<void>>();
-  const loop = (async () => {
-    for await (const conn of listener) {
-      accepted++;
-      const served = serve(conn).catch(() => {}).finally(() => {
-        conn.close();
-        open.delete(served);
-      });
-      open.add(served);
-    }
-  })();
-  const { port } = listener.addr as Deno.NetAddr;
+  const open = new Set<Socket>();
+  const server = createServer((socket) => {
+    accepted++;
+    open.add(socket);
+    socket.on("error", () => {});
+    socket.once("close", () => open.delete(socket));
+    const peer: Peer = {
+      read: async () => (await once(socket, "data"))[0],
+      write: (bytes) => void socket.write(bytes),
+    };
+    serve(peer).catch(() => {}).finally(() => socket.destroySoon());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
   return {
     url: `postgres://user:secret@127.0.0.1:${port}/database`,
     accepted: () => accepted,
     async [Symbol.asyncDispose]() {
-      listener.close();
-      await loop;
-      await Promise.all(open);
+      for (const socket of open) socket.destroy();
+      server.close();
+      await once(server, "close");
     },
   };
 }
@@ -50,15 +61,13 @@ function message(type: string, code: number, text: string): Uint8Array<ArrayBuff
   return result;
 }
 
-Deno.test("PostgresDriver.connect() rejects when the server goes away while the password is computed", async () => {
-  await using server = listen(async (conn) => {
-    const buffer = new Uint8Array(4096);
-    await conn.read(buffer);
-    await conn.write(message("R", 10, "SCRAM-SHA-256\0\0"));
-    const count = await conn.read(buffer) ?? 0;
-    const first = new TextDecoder().decode(buffer.subarray(0, count));
+test("PostgresDriver.connect() rejects when the server goes away while the password is computed", async () => {
+  await using server = await listen(async (peer) => {
+    await peer.read();
+    peer.write(message("R", 10, "SCRAM-SHA-256\0\0"));
+    const first = new TextDecoder().decode(await peer.read());
     const nonce = /r=(.*)$/.exec(first)?.[1];
-    await conn.write(message("R", 11, `r=${nonce}xyz,s=${btoa("saltsaltsalt")},i=4096`));
+    peer.write(message("R", 11, `r=${nonce}xyz,s=${btoa("saltsaltsalt")},i=4096`));
   });
   const driver = postgresDriver({ runtime, url: server.url });
   // An exception in the driver's own later write could not be caught here: it would end the whole run.
@@ -66,16 +75,16 @@ Deno.test("PostgresDriver.connect() rejects when the server goes away while the 
   await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 });
 
-Deno.test("PostgresDriver.connect() rejects when the server hangs up right after the handshake", async () => {
-  await using server = listen(() => Promise.resolve());
+test("PostgresDriver.connect() rejects when the server hangs up right after the handshake", async () => {
+  await using server = await listen(() => Promise.resolve());
   const driver = postgresDriver({ runtime, url: server.url });
   await assertRejects(() => driver.connect(), Error);
   // porsager asks for its socket by a timer of its own, which may still be to come.
   await new Promise((resolve) => setTimeout(resolve, 0));
 });
 
-Deno.test("PostgresPool tries again while the server hangs up on every connection", async () => {
-  await using server = listen(() => Promise.resolve());
+test("PostgresPool tries again while the server hangs up on every connection", async () => {
+  await using server = await listen(() => Promise.resolve());
   const db = createPool(server.url, { acquireTimeoutMs: 600 });
   const error = await assertRejects(() => db.sql`select 1`, AcquireTimeoutError);
   assertEquals(error.phase, "connect");

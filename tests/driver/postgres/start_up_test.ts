@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import postgres from "postgres";
 import { type PostgresDriver, postgresDriver } from "../../../src/driver/postgres/driver.ts";
-import { runtime } from "../../../src/runtime/deno.ts";
+import { runtime } from "../../support/entry.ts";
 import { UnhandledRejections } from "../../../src/testing/unhandled_rejections.ts";
 import { type Peer, type TestServer, withServer } from "../../runtime/test_server.ts";
 import { concat, errorResponse, message, ready, welcome } from "./messages.ts";
+import { test } from "../../support/test.ts";
 
 const reason = new Error("the signal's own reason");
 
@@ -52,7 +53,7 @@ async function noneUnhandled(fn: () => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("PostgresDriver.connect() starts a session, learns the types, and proves it by a round trip", () =>
+test("PostgresDriver.connect() starts a session, learns the types, and proves it by a round trip", () =>
   withServer(async (server) => {
     const driver = driverOf(server);
     const connecting = driver.connect();
@@ -73,7 +74,7 @@ Deno.test("PostgresDriver.connect() starts a session, learns the types, and prov
     driver.destroy(connection);
   }));
 
-Deno.test("PostgresDriver.connect() takes the whole start-up in single bytes", () =>
+test("PostgresDriver.connect() takes the whole start-up in single bytes", () =>
   withServer(async (server) => {
     const driver = postgresDriver({
       runtime,
@@ -91,7 +92,7 @@ Deno.test("PostgresDriver.connect() takes the whole start-up in single bytes", (
     driver.destroy(connection);
   }));
 
-Deno.test("PostgresDriver.connect() has the server's own error when that refuses", () =>
+test("PostgresDriver.connect() has the server's own error when that refuses", () =>
   withServer(async (server) => {
     const driver = driverOf(server);
     const connecting = driver.connect();
@@ -123,7 +124,7 @@ const REFUSALS: Record<string, (peer: Peer) => Promise<void>> = {
 };
 
 for (const [name, refuse] of Object.entries(REFUSALS)) {
-  Deno.test(`PostgresDriver.connect() rejects if the server ${name} instead of telling the types; none of it goes unhandled`, () =>
+  test(`PostgresDriver.connect() rejects if the server ${name} instead of telling the types; none of it goes unhandled`, () =>
     noneUnhandled(() =>
       withServer(async (server) => {
         const driver = driverOf(server);
@@ -158,7 +159,7 @@ const STAGES: readonly (readonly [name: string, reach: (peer: Peer) => Promise<u
 ];
 
 for (const [index, [name]] of STAGES.entries()) {
-  Deno.test(`PostgresDriver.connect({ signal }) gives up ${name}, and hangs up`, () =>
+  test(`PostgresDriver.connect({ signal }) gives up ${name}, and hangs up`, () =>
     noneUnhandled(() =>
       withServer(async (server) => {
         const abort = new AbortController();
@@ -173,7 +174,7 @@ for (const [index, [name]] of STAGES.entries()) {
     ));
 }
 
-Deno.test("PostgresDriver.connect({ signal }) opens nothing if it is aborted, or is while the password is asked for", () =>
+test("PostgresDriver.connect({ signal }) opens nothing if it is aborted, or is while the password is asked for", () =>
   withServer(async (server) => {
     const early = driverOf(server).connect({ signal: AbortSignal.abort(reason) });
     assertStrictEquals(await assertRejects(() => early), reason);

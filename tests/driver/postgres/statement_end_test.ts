@@ -12,6 +12,7 @@ import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { Schema } from "./schema.ts";
 import { type OpenSession, openSession } from "./session.ts";
 import { type WireMessage, WireProxy } from "./wire_proxy.ts";
+import { test } from "../../support/test.ts";
 
 /** How far the two sides are: messages that ask for a ReadyForQuery, and those. */
 interface Progress {
@@ -137,7 +138,7 @@ const KINDS: Record<string, (sql: postgres.ISql, session: OpenSession) => Promis
 };
 
 for (const [name, run] of Object.entries(KINDS)) {
-  Deno.test(`${name} is over with the ReadyForQuery of its last Sync, no sooner and no later`, async () => {
+  test(`${name} is over with the ReadyForQuery of its last Sync, no sooner and no later`, async () => {
     await using schema = await Schema.create(TABLE);
     await using proxy = await WireProxy.start(schema.url);
     const ends: Progress[] = [];
@@ -155,7 +156,7 @@ for (const [name, run] of Object.entries(KINDS)) {
 }
 
 for (const size of [1, 2, 3, 9]) {
-  Deno.test(`a cursor of ${size} whose parser throws has that error, and the next statement its own answer`, async () => {
+  test(`a cursor of ${size} whose parser throws has that error, and the next statement its own answer`, async () => {
     await using schema = await Schema.create(TABLE);
     using session = await openSession(schema.url, options);
     const { sql, connection } = session;

@@ -9,6 +9,7 @@ import postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { resolvePostgresOptions } from "../../../src/driver/postgres/options.ts";
 import { cancelledError, STATEMENT, Statement } from "../../../src/driver/postgres/statement.ts";
+import { test } from "../../support/test.ts";
 
 const { template } = resolvePostgresOptions("postgres://app@127.0.0.1:1/app", {});
 
@@ -44,13 +45,13 @@ function described(error: unknown): unknown[] {
   return [Reflect.get(error, "outcome"), Reflect.get(error, "retryable")];
 }
 
-Deno.test("Statement is found by its query", () => {
+test("Statement is found by its query", () => {
   const { statement } = bench();
   assertStrictEquals(statement.query[STATEMENT], statement);
   assertEquals([statement.evidence, statement.failed], ["unsent", false]);
 });
 
-Deno.test("Statement.reject() adds to the server's error that it was refused, unseen", async () => {
+test("Statement.reject() adds to the server's error that it was refused, unseen", async () => {
   for (const [code, retryable] of [["23505", false], ["40001", true], ["40P01", true]] as const) {
     const { statement, promise, log } = bench();
     statement.evidence = "sent";
@@ -62,7 +63,7 @@ Deno.test("Statement.reject() adds to the server's error that it was refused, un
   }
 });
 
-Deno.test("Statement.reject() adds to an error of building that nothing was applied", async () => {
+test("Statement.reject() adds to an error of building that nothing was applied", async () => {
   const { statement, promise } = bench();
   const error = new Error("UNDEFINED_VALUE");
   statement.query.reject(error);
@@ -70,7 +71,7 @@ Deno.test("Statement.reject() adds to an error of building that nothing was appl
   assertEquals(described(error), ["not-applied", false]);
 });
 
-Deno.test("Statement.reject() leaves alone what the caller's own functions threw", async () => {
+test("Statement.reject() leaves alone what the caller's own functions threw", async () => {
   for (const thrown of [new Error("no"), "text", undefined]) {
     const { statement, promise } = bench();
     statement.evidence = "sent";
@@ -80,14 +81,14 @@ Deno.test("Statement.reject() leaves alone what the caller's own functions threw
   }
 });
 
-Deno.test("Statement.reject() takes an error that cannot be changed as it is", async () => {
+test("Statement.reject() takes an error that cannot be changed as it is", async () => {
   const { statement, promise } = bench();
   const error = Object.freeze(new Error("frozen"));
   statement.reject(error);
   assertStrictEquals(await assertRejects(() => promise), error);
 });
 
-Deno.test("Statement.reject() counts once", async () => {
+test("Statement.reject() counts once", async () => {
   const { statement, promise, log } = bench();
   const first = new Error("first");
   statement.reject(first);
@@ -96,7 +97,7 @@ Deno.test("Statement.reject() counts once", async () => {
   assertEquals(log, [first]);
 });
 
-Deno.test("Statement.lost() says what is known, why, and that it is over", async () => {
+test("Statement.lost() says what is known, why, and that it is over", async () => {
   const cause = new Error("the wire was cut");
   const words = {
     "not-applied": ["before the statement was sent", true],
@@ -115,7 +116,7 @@ Deno.test("Statement.lost() says what is known, why, and that it is over", async
   }
 });
 
-Deno.test("Statement.end() is told once, and then nobody carries it", () => {
+test("Statement.end() is told once, and then nobody carries it", () => {
   const { statement, log } = bench();
   statement.end();
   statement.end();
@@ -124,7 +125,7 @@ Deno.test("Statement.end() is told once, and then nobody carries it", () => {
   assertEquals([log, statement.carrier], [["over"], undefined]);
 });
 
-Deno.test("Statement.cancel() and abort() go to who carries it", () => {
+test("Statement.cancel() and abort() go to who carries it", () => {
   const { statement, log } = bench();
   const reason = new Error("enough");
   statement.cancel();
@@ -132,7 +133,7 @@ Deno.test("Statement.cancel() and abort() go to who carries it", () => {
   assertEquals(log, ["cancel", statement, "abort", statement, reason]);
 });
 
-Deno.test("cancelledError() is as porsager's", () => {
+test("cancelledError() is as porsager's", () => {
   for (const [outcome, retryable] of [["not-applied", true], ["unknown", false]] as const) {
     const error = cancelledError(outcome);
     assertEquals(error.message, "57014: canceling statement due to user request");

@@ -1,19 +1,20 @@
 import { assertEquals } from "@std/assert";
 import { tlsPolicy } from "../../../src/driver/postgres/tls.ts";
+import { test } from "../../support/test.ts";
 
-Deno.test("tlsPolicy() is none for false, disable and nothing", () => {
+test("tlsPolicy() is none for false, disable and nothing", () => {
   for (const ssl of [false, undefined, null, "disable", ""]) {
     assertEquals(tlsPolicy(ssl, undefined, "h"), undefined);
   }
 });
 
-Deno.test("tlsPolicy() is none on a Unix socket, whatever is asked for", () => {
+test("tlsPolicy() is none on a Unix socket, whatever is asked for", () => {
   for (const ssl of [true, "require", "verify-full", { ca: "pem" }]) {
     assertEquals(tlsPolicy(ssl, undefined, undefined), undefined);
   }
 });
 
-Deno.test("tlsPolicy() reads each mode", () => {
+test("tlsPolicy() reads each mode", () => {
   const modes = {
     "allow": { optional: true, verify: "none" },
     "prefer": { optional: true, verify: "none" },
@@ -30,7 +31,7 @@ Deno.test("tlsPolicy() reads each mode", () => {
   assertEquals(tlsPolicy(true, undefined, "h"), full);
 });
 
-Deno.test("tlsPolicy() announces the protocol when it is direct, as PostgreSQL asks for", () => {
+test("tlsPolicy() announces the protocol when it is direct, as PostgreSQL asks for", () => {
   for (const ssl of [true, "require", "verify-ca", "verify-full", {}]) {
     const policy = tlsPolicy(ssl, "direct", "h");
     assertEquals([policy?.direct, policy?.tls.alpn], [true, ["postgresql"]]);
@@ -38,7 +39,7 @@ Deno.test("tlsPolicy() announces the protocol when it is direct, as PostgreSQL a
   }
 });
 
-Deno.test("tlsPolicy() takes an object in Node's names", () => {
+test("tlsPolicy() takes an object in Node's names", () => {
   const given = { cert: "cert", key: "key", passphrase: "phrase" };
   assertEquals(tlsPolicy({ ca: "ca", ...given }, undefined, "h"), {
     optional: false,

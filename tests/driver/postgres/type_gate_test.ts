@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { TypeGate } from "../../../src/driver/postgres/type_gate.ts";
+import { test } from "../../support/test.ts";
 
 /** Openings that a test settles by hand. */
 class Openings {
@@ -29,7 +30,7 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }
 
-Deno.test("TypeGate.enter() lets one learn, and all others wait for it", async () => {
+test("TypeGate.enter() lets one learn, and all others wait for it", async () => {
   const gate = new TypeGate();
   const openings = new Openings();
   const all = ["a", "b", "c"].map((name) => gate.enter(openings.open(name)));
@@ -47,7 +48,7 @@ Deno.test("TypeGate.enter() lets one learn, and all others wait for it", async (
   assertEquals(await late, "d");
 });
 
-Deno.test("TypeGate.enter() lets the next one learn if the one that should fails", async () => {
+test("TypeGate.enter() lets the next one learn if the one that should fails", async () => {
   const gate = new TypeGate();
   const openings = new Openings();
   const first = gate.enter(openings.open("a"));
@@ -64,7 +65,7 @@ Deno.test("TypeGate.enter() lets the next one learn if the one that should fails
   assertEquals(openings.log, ["a learns", "b learns", "c opens"]);
 });
 
-Deno.test("TypeGate.enter() does not open what was aborted while it waited", async () => {
+test("TypeGate.enter() does not open what was aborted while it waited", async () => {
   const gate = new TypeGate();
   const openings = new Openings();
   const first = gate.enter(openings.open("a"));
@@ -78,7 +79,7 @@ Deno.test("TypeGate.enter() does not open what was aborted while it waited", asy
   assertEquals(openings.log, ["a learns"]);
 });
 
-Deno.test("TypeGate.forget() makes the next one learn anew", async () => {
+test("TypeGate.forget() makes the next one learn anew", async () => {
   const gate = new TypeGate();
   const openings = new Openings();
   for (const name of ["a", "b", "c"]) {
@@ -90,7 +91,7 @@ Deno.test("TypeGate.forget() makes the next one learn anew", async () => {
   assertEquals(openings.log, ["a learns", "b opens", "c learns"]);
 });
 
-Deno.test("TypeGate.forget() counts what is being learnt for nothing", async () => {
+test("TypeGate.forget() counts what is being learnt for nothing", async () => {
   const gate = new TypeGate();
   const openings = new Openings();
   const first = gate.enter(openings.open("a"));

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { WireTap } from "../../../src/driver/postgres/wire_tap.ts";
 import { concat, errorResponse, message, ready, welcome } from "./messages.ts";
+import { test } from "../../support/test.ts";
 
 const STARTUP = message("", 196_608, "user", "app", Uint8Array.of(0));
 const SYNC = message("S");
@@ -13,13 +14,13 @@ function started(): WireTap {
   return tap;
 }
 
-Deno.test("WireTap knows nothing before the first message", () => {
+test("WireTap knows nothing before the first message", () => {
   const tap = new WireTap();
   assertEquals([tap.transaction, tap.pid, tap.secret.length], [undefined, 0, 0]);
   assertEquals([tap.inHotStandby, tap.fatal, tap.awaiting], [undefined, undefined, false]);
 });
 
-Deno.test("WireTap waits for the answer to the start-up", () => {
+test("WireTap waits for the answer to the start-up", () => {
   const tap = new WireTap();
   tap.outgoing(STARTUP);
   assertEquals([tap.awaiting, tap.syncsSent], [true, 1]);
@@ -27,7 +28,7 @@ Deno.test("WireTap waits for the answer to the start-up", () => {
   assertEquals([tap.awaiting, tap.transaction], [false, "idle"]);
 });
 
-Deno.test("WireTap reads process id and secret, however long that is", () => {
+test("WireTap reads process id and secret, however long that is", () => {
   for (const length of [4, 32]) {
     const secret = Uint8Array.from({ length }, (_, index) => index + 200);
     const tap = new WireTap();
@@ -42,7 +43,7 @@ Deno.test("WireTap reads process id and secret, however long that is", () => {
   }
 });
 
-Deno.test("WireTap reads the state of the transaction from each ReadyForQuery", () => {
+test("WireTap reads the state of the transaction from each ReadyForQuery", () => {
   const tap = started();
   const seen = (["I", "T", "E", "I"] as const).map((state) => {
     tap.incoming(ready(state));
@@ -53,7 +54,7 @@ Deno.test("WireTap reads the state of the transaction from each ReadyForQuery", 
   assertEquals(tap.transaction, undefined);
 });
 
-Deno.test("WireTap reads in_hot_standby whenever it is reported", () => {
+test("WireTap reads in_hot_standby whenever it is reported", () => {
   const tap = new WireTap();
   tap.incoming(message("S", "TimeZone", "on"));
   assertEquals(tap.inHotStandby, undefined);
@@ -63,7 +64,7 @@ Deno.test("WireTap reads in_hot_standby whenever it is reported", () => {
   assertEquals(tap.inHotStandby, false);
 });
 
-Deno.test("WireTap counts what executes, and what is answered by a ReadyForQuery", () => {
+test("WireTap counts what executes, and what is answered by a ReadyForQuery", () => {
   const tap = started();
   const counts = (): number[] => [tap.executesSent, tap.syncsSent - 1, tap.syncsAnswered - 1];
   tap.outgoing(concat(message("P", "", "select 1"), message("D", "S"), message("H")));
@@ -81,7 +82,7 @@ Deno.test("WireTap counts what executes, and what is answered by a ReadyForQuery
   assertEquals(counts(), [2, 2, 2]);
 });
 
-Deno.test("WireTap takes a client's first message for the start-up, whatever its bytes are", () => {
+test("WireTap takes a client's first message for the start-up, whatever its bytes are", () => {
   const tap = new WireTap();
   // Length 81: the first byte that could be a type says Query.
   tap.outgoing(message("", 196_608, "user", "x".repeat(67), Uint8Array.of(0)));
@@ -89,7 +90,7 @@ Deno.test("WireTap takes a client's first message for the start-up, whatever its
   assertEquals([tap.executesSent, tap.syncsSent], [0, 1]);
 });
 
-Deno.test("WireTap keeps the fatal error, and no other", () => {
+test("WireTap keeps the fatal error, and no other", () => {
   const tap = started();
   tap.incoming(errorResponse("ERROR", "22012", "division by zero"));
   assertEquals(tap.fatal, undefined);
@@ -102,7 +103,7 @@ Deno.test("WireTap keeps the fatal error, and no other", () => {
   assertEquals(other.fatal?.code, "XX000");
 });
 
-Deno.test("WireTap reads the severity that is not translated, where there is one", () => {
+test("WireTap reads the severity that is not translated, where there is one", () => {
   const translated = started();
   translated.incoming(message("E", "SFATAL", "VERROR", "C22012", "M", Uint8Array.of(0)));
   assertEquals(translated.fatal, undefined);
@@ -111,7 +112,7 @@ Deno.test("WireTap reads the severity that is not translated, where there is one
   assertEquals(old.fatal?.code, "57P01");
 });
 
-Deno.test("WireTap knows whether rows are left of a command that did not complete", () => {
+test("WireTap knows whether rows are left of a command that did not complete", () => {
   const tap = started();
   const row = message("D", Uint8Array.of(0, 0));
   tap.incoming(concat(row, row));
@@ -123,7 +124,7 @@ Deno.test("WireTap knows whether rows are left of a command that did not complet
   assertEquals([tap.rowsLeft, tap.commandsCompleted], [false, 1]);
 });
 
-Deno.test("WireTap knows whether more of a COPY is to come", () => {
+test("WireTap knows whether more of a COPY is to come", () => {
   const tap = started();
   const begin = message("H", Uint8Array.of(0, 0, 0));
   tap.incoming(concat(begin, message("d", "row")));
