@@ -7,8 +7,9 @@
 import type { ConnectOptions, Runtime, Socket, SocketAddress } from "../core/runtime.ts";
 import { capture, contextVariable, root } from "./async_context.ts";
 import { type ConnectPlan, planConnect } from "./connect_plan.ts";
-import { DenoSocket } from "./deno_socket.ts";
+import { denoDialer } from "./deno_dial.ts";
 import { NodeSocket } from "./node_socket.ts";
+import { PulledSocket } from "./pulled_socket.ts";
 
 /**
  * Whether Deno's own TLS keeps what the plan asks for. It cannot skip verification, its `startTls` sends no client
@@ -41,7 +42,7 @@ export const runtime: Runtime = {
   name: "deno",
   connect(address: SocketAddress, options?: ConnectOptions): Socket {
     const plan = planConnect(address, options);
-    return needsNode(plan) ? new NodeSocket(plan) : new DenoSocket(plan);
+    return needsNode(plan) ? new NodeSocket(plan) : new PulledSocket(denoDialer, plan);
   },
   contextVariable,
   root,

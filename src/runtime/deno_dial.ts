@@ -4,7 +4,16 @@
  * @module
  */
 
+import type { Dialer } from "./conn.ts";
 import type { ConnectPlan } from "./connect_plan.ts";
+
+/** Deno's own connections. */
+export const denoDialer: Dialer<Deno.Conn> = {
+  canceller,
+  dial,
+  // Plans with TLS and a Unix socket are not ours (see `deno.ts`): this is a TCP connection.
+  secure: (plan, conn, cancel) => secure(plan, conn as Deno.TcpConn, cancel),
+};
 
 /**
  * Makes the canceller that {@linkcode dial} and {@linkcode secure} take.
@@ -15,7 +24,7 @@ import type { ConnectPlan } from "./connect_plan.ts";
  *
  * @returns A controller whose signal tells by `aborted` alone.
  */
-export function canceller(): AbortController {
+function canceller(): AbortController {
   const controller = new AbortController();
   controller.signal.throwIfAborted = () => {};
   return controller;
@@ -28,7 +37,7 @@ export function canceller(): AbortController {
  * @param cancel Signal of a {@linkcode canceller}.
  * @returns The connection.
  */
-export async function dial(plan: ConnectPlan, cancel: AbortSignal): Promise<Deno.Conn> {
+async function dial(plan: ConnectPlan, cancel: AbortSignal): Promise<Deno.Conn> {
   if (cancel.aborted) throw new Error("Cancelled");
   const { address } = plan;
   if ("path" in address) {
@@ -54,7 +63,7 @@ export async function dial(plan: ConnectPlan, cancel: AbortSignal): Promise<Deno
  * @param cancel Signal of a {@linkcode canceller}.
  * @returns The secured connection.
  */
-export async function secure(
+async function secure(
   plan: ConnectPlan,
   conn: Deno.TcpConn,
   cancel: AbortSignal,

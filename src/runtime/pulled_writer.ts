@@ -1,9 +1,10 @@
 /**
- * Writing to a `Deno.Conn`.
+ * Writing to a {@linkcode Conn}.
  *
  * @module
  */
 
+import type { Conn } from "./conn.ts";
 import type { SocketLife } from "./socket_life.ts";
 import { HIGH_WATER_BYTES, WriteQueue } from "./write_queue.ts";
 
@@ -14,7 +15,7 @@ import { HIGH_WATER_BYTES, WriteQueue } from "./write_queue.ts";
  * An async loop that sleeps on a promise: so the sleeper's context is that of its beginning, whoever wakes it, and no
  * caller's store is kept alive by a connection that is never idle.
  */
-export class DenoWriter {
+export class PulledWriter {
   readonly #life: SocketLife;
   readonly #queue: WriteQueue = new WriteQueue();
   /** How many bytes have left the queue and are not yet written. */
@@ -69,7 +70,7 @@ export class DenoWriter {
    *
    * @param conn What to write to.
    */
-  async run(conn: Deno.Conn): Promise<void> {
+  async run(conn: Conn): Promise<void> {
     while (!this.#life.over) {
       if (this.#queue.bytes === 0) {
         if (this.#life.phase === "closing") {

@@ -1,28 +1,29 @@
 /**
- * Sockets over `Deno.connect` and `Deno.startTls`.
+ * Sockets over connections that are read by asking for bytes, and closed with `closeWrite`.
  *
  * @module
  */
 
 import type { Socket, SocketHandlers } from "../core/runtime.ts";
 import { root } from "./async_context.ts";
+import type { Conn, Dialer } from "./conn.ts";
 import type { ConnectPlan } from "./connect_plan.ts";
-import { canceller, dial, secure } from "./deno_dial.ts";
-import { DenoReader } from "./deno_reader.ts";
-import { DenoWriter } from "./deno_writer.ts";
+import { PulledReader } from "./pulled_reader.ts";
+import { PulledWriter } from "./pulled_writer.ts";
 import { SocketLife } from "./socket_life.ts";
 
 /** How long a socket that cannot send any more is read, should its peer not hang up, in milliseconds. */
 const LAST_WORDS_MS = 1000;
 
-/** A socket over a `Deno.Conn`. */
-export class DenoSocket implements Socket {
+/** A socket over a {@linkcode Conn}. */
+export class PulledSocket<C extends Conn> implements Socket {
+  readonly #dialer: Dialer<C>;
   readonly #plan: ConnectPlan;
   readonly #life: SocketLife = new SocketLife((error) => this.#end(error));
-  readonly #reader: DenoReader = new DenoReader(this.#life);
-  readonly #writer: DenoWriter = new DenoWriter(this.#life);
-  readonly #cancel: AbortController = canceller();
-  #conn: Deno.Conn | undefined;
+  readonly #reader: PulledReader = new PulledReader(this.#life);
+  readonly #writer: PulledWriter = new PulledWriter(this.#life);
+  readonly #cancel: AbortController;
+  #conn: C | undefined;
   #secure = false;
   #referenced: boolean;
   #opening = true;
@@ -32,11 +33,14 @@ export class DenoSocket implements Socket {
   /**
    * Starts to open.
    *
+   * @param dialer Opens connections.
    * @param plan Where to and how.
    * @param plain An open connection to put TLS on, instead of a new one.
    * @param referenced Whether the socket keeps the process alive.
    */
-  constructor(plan: ConnectPlan, plain?: Deno.TcpConn, referenced = true) {
+  constructor(dialer: Dialer<C>, plan: ConnectPlan, plain?: C, referenced = true) {
+    this.#dialer = dialer;
+    this.#cancel = dialer.canceller();
     this.#plan = plan;
     this.#referenced = referenced;
     root(() => {
@@ -81,14 +85,13 @@ export class DenoSocket implements Socket {
     if (this.#plan.secureTransport !== "starttls" || this.#secure || conn === undefined) {
       throw new TypeError('startTls() is for open, plain sockets with secureTransport "starttls"');
     }
-    // Deno takes a connection for TLS only when nothing is on its way, and destroys it otherwise.
+    // Platforms take a connection for TLS only when nothing is on its way, and destroy it otherwise.
     if (!this.#life.over && (this.#reader.reading || this.#writer.bytes > 0)) {
       throw new TypeError("startTls() with bytes on their way: pause() in the data handler first");
     }
     this.#life.handOver();
     this.#wake();
-    // Plans with TLS and a Unix socket are not ours (see `deno.ts`): this is a TCP connection.
-    return new DenoSocket(this.#plan, conn as Deno.TcpConn, this.#referenced);
+    return new PulledSocket(this.#dialer, this.#plan, conn, this.#referenced);
   }
 
   close(): Promise<void> {
@@ -111,12 +114,12 @@ export class DenoSocket implements Socket {
     this.#conn?.unref();
   }
 
-  async #open(plain: Deno.TcpConn | undefined): Promise<void> {
+  async #open(plain: C | undefined): Promise<void> {
     const { signal } = this.#cancel;
     try {
       const conn = plain === undefined
-        ? await dial(this.#plan, signal)
-        : await secure(this.#plan, plain, signal);
+        ? await this.#dialer.dial(this.#plan, signal)
+        : await this.#dialer.secure(this.#plan, plain, signal);
       this.#conn = conn;
       this.#secure = plain !== undefined || this.#plan.secureTransport === "on";
       if (!this.#referenced) conn.unref();
@@ -131,7 +134,7 @@ export class DenoSocket implements Socket {
     }
   }
 
-  #run(conn: Deno.Conn): void {
+  #run(conn: C): void {
     this.#writer.run(conn).catch((error: unknown) => {
       if (this.#life.over) return;
       // What the server said before it hung up may be unread: the reader goes on and meets the end there.

@@ -1,9 +1,10 @@
 /**
- * Reading from a `Deno.Conn`.
+ * Reading from a {@linkcode Conn}.
  *
  * @module
  */
 
+import type { Conn } from "./conn.ts";
 import type { SocketLife } from "./socket_life.ts";
 
 /** Size of the blocks that are read into; views of a block are handed out, nothing is copied. */
@@ -18,7 +19,7 @@ const LEAST_ROOM_BYTES = 8 * 1024;
  * An async loop, begun in the root context: what it calls runs in nobody's, without the price of entering that for each
  * read (0.6 µs in Deno 2.9). A chain of `then` is no faster.
  */
-export class DenoReader {
+export class PulledReader {
   readonly #life: SocketLife;
   #paused = false;
   #ending = false;
@@ -65,7 +66,7 @@ export class DenoReader {
    *
    * @param conn What to read from.
    */
-  async run(conn: Deno.Conn): Promise<void> {
+  async run(conn: Conn): Promise<void> {
     const life = this.#life;
     while (!life.over) {
       // What arrives while the socket closes is for nobody, but only who reads it finds the end behind it.
