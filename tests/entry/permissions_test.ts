@@ -1,8 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { makeCertificates } from "../support/certificates.ts";
-import { expectChild } from "../support/child.ts";
 import { query } from "../support/query.ts";
 import { sharedServer } from "../support/shared_server.ts";
 import { testOn } from "../support/test.ts";
@@ -26,11 +24,14 @@ async function run(
   { url = address.href, options = {}, env = {} }: RunOptions = {},
 ): Promise<Record<string, unknown>> {
   const args = ["run", "--quiet", "--no-check", "--no-prompt", ...flags, SCRIPT];
-  return JSON.parse(
-    await expectChild(process.execPath, [...args, url, JSON.stringify(options)], {
-      env: { ...process.env, ...env },
-    }),
-  );
+  // Not by node:child_process, in whose hands a Deno without permissions is one with all.
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args, url, JSON.stringify(options)],
+    env,
+  }).output();
+  const decoder = new TextDecoder();
+  if (!success) throw new Error(decoder.decode(stderr));
+  return JSON.parse(decoder.decode(stdout));
 }
 
 /** Checks that nothing was tried twice, and that the flags are named. */
@@ -57,13 +58,10 @@ test("What may be read of the environment is read, the rest is as if it were not
   const url = "postgres://";
   assertEquals(await run(["--allow-net", "--allow-env"], { url, env }), ANSWER);
   const names = "PGHOST,PGPORT,PGUSER,PGPASSWORD";
-  const wrong = { ...env, PGDATABASE: "no_such_database" };
+  const wrong = { ...env, PGDATABASE: "no_such_database", PGSSL: "verify-full" };
   const options = { database: "postgres" };
-  assertEquals(await run(["--allow-net", `--allow-env=${names}`], { url, env, options }), ANSWER);
-  assertEquals(
-    await run(["--allow-net", `--allow-env=${names}`], { env: wrong }),
-    ANSWER,
-  );
+  const flags = ["--allow-net", `--allow-env=${names}`];
+  assertEquals(await run(flags, { url, env: wrong, options }), ANSWER);
 });
 
 test("Nobody can tell the user: the error says how to", async () => {
