@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { deadline } from "@std/async";
 import { createPool } from "../src/entry/deno.ts";
+import { APP_RUNTIMES } from "./demo/app_command.ts";
 import { Ledger } from "./demo/ledger.ts";
 import { checkLedger, type Findings } from "./demo/ledger_check.ts";
 import { Meter } from "./demo/meter.ts";
 import { parseOptions, UsageError } from "./demo/options.ts";
-import type { Order } from "./demo/order.ts";
+import type { Order, Receipt } from "./demo/order.ts";
 import { OrderService } from "./demo/order_service.ts";
 import { sabotage } from "./demo/sabotage.ts";
 import { createTables, SCARCE_PRODUCT } from "./demo/schema.ts";
@@ -20,20 +21,31 @@ const MAIN = new URL("./demo/main.ts", import.meta.url);
 /** A load that leaves room for other tests on the same machine. */
 const GENTLE = ["--seconds", "2", "--clients", "4", "--rate", "100"];
 
+/** One that ends before its time. */
+const SHORT = [...GENTLE, "--seconds", "1"];
+
 /** Longer than any run of the demo takes, even where everything else is slow. */
 const PATIENCE_MS = 60_000;
 
 interface DemoResult {
+  readonly args: readonly string[];
   readonly code: number;
   readonly output: string;
   /** What it left behind. */
   readonly left: readonly string[];
 }
 
+interface DemoSetting {
+  readonly env?: Record<string, string>;
+  /** What the demo says when it gets a signal. */
+  readonly interruptAt?: string;
+  readonly signal?: Deno.Signal;
+}
+
 /** Runs the demo as users do, and tells what is left of it. */
 async function runDemo(
   args: readonly string[],
-  { env = {}, interruptAt }: { env?: Record<string, string>; interruptAt?: string } = {},
+  { env = {}, interruptAt, signal = "SIGINT" }: DemoSetting = {},
 ): Promise<DemoResult> {
   await using directory = await RunDirectory.create();
   const child = new Deno.Command(Deno.execPath(), {
@@ -50,28 +62,43 @@ async function runDemo(
       output += chunk;
       if (interrupted || !output.includes(interruptAt ?? "")) continue;
       interrupted = true;
-      child.kill("SIGINT");
+      child.kill(signal);
     }
     return output;
   };
   const [output, { code }] = await deadline(Promise.all([read(), child.status]), PATIENCE_MS);
-  return { code, output, left: await directory.sweep() };
+  return { args, code, output, left: await directory.sweep() };
 }
 
-Deno.test("the demo survives its accident, accounts for every order, and leaves nothing", async () => {
-  const { code, output, left } = await runDemo(GENTLE);
-  assertEquals({ code, left }, { code: 0, left: [] }, output);
-  assertMatch(output, /killed \d+ backends/);
-  assertMatch(output, /the server is back after \d+ ms/);
-  for (const name of ["requests", "transactions committed", "  reconnects", "longest stall, s"]) {
-    assertMatch(output, new RegExp(`^${name} +[1-9\\d.,]+`, "m"));
-  }
-  assertMatch(output, /^order: p50 \/ p99 ms +\S+ \/ \S+/m);
-  assertMatch(output, /^orders acknowledged +[1-9]/m);
-  assertMatch(output, /^ {2}missing +0$/m);
-  assertMatch(output, /^ {2}doubled +0$/m);
-  assertEquals(output.match(/ holds$/gm)?.length, 3);
-  assertMatch(output, /^OK: /m);
+/** Runs the demo on every runtime, side by side. */
+async function onEveryRuntime(
+  t: Deno.TestContext,
+  args: readonly string[],
+  setting: DemoSetting,
+  check: (result: DemoResult) => void,
+): Promise<void> {
+  const results = await Promise.all(
+    APP_RUNTIMES.map((runtime) => runDemo([...args, "--runtime", runtime], setting)),
+  );
+  for (const result of results) await t.step(result.args.at(-1) ?? "", () => check(result));
+}
+
+Deno.test("the demo survives its accident, accounts for every order, and leaves nothing", async (t) => {
+  await onEveryRuntime(t, GENTLE, {}, ({ args, code, output, left }) => {
+    assertEquals({ code, left }, { code: 0, left: [] }, output);
+    assertMatch(output, new RegExp(`^service: .* on ${args.at(-1)}\\S* \\d`, "im"));
+    assertMatch(output, /killed \d+ backends/);
+    assertMatch(output, /the server is back after \d+ ms/);
+    for (const name of ["requests", "transactions committed", "  reconnects", "longest stall, s"]) {
+      assertMatch(output, new RegExp(`^${name} +[1-9\\d.,]+`, "m"));
+    }
+    assertMatch(output, /^order: p50 \/ p99 ms +\S+ \/ \S+/m);
+    assertMatch(output, /^orders acknowledged +[1-9]/m);
+    assertMatch(output, /^ {2}missing +0$/m);
+    assertMatch(output, /^ {2}doubled +0$/m);
+    assertEquals(output.match(/ holds$/gm)?.length, 3);
+    assertMatch(output, /^OK: /m);
+  });
 });
 
 Deno.test("the demo fails when an acknowledged order is missing, and leaves nothing on a server that is not its own", async () => {
@@ -90,21 +117,37 @@ Deno.test("the demo fails when an acknowledged order is missing, and leaves noth
   );
 });
 
-Deno.test("the demo cleans up when it is interrupted while the server restarts", async () => {
-  const { code, output, left } = await runDemo(GENTLE, { interruptAt: "restarting the server" });
-  assertEquals({ code, left }, { code: 130, left: [] }, output);
-  assertStringIncludes(output, "SIGINT: cleaning up");
+Deno.test("the demo cleans up when it is interrupted while the server restarts", async (t) => {
+  const setting = { interruptAt: "restarting the server" };
+  await onEveryRuntime(t, SHORT, setting, ({ code, output, left }) => {
+    assertEquals({ code, left }, { code: 130, left: [] }, output);
+    assertStringIncludes(output, "SIGINT: cleaning up");
+    assert(!output.includes("FAILED"), output);
+  });
+});
+
+Deno.test("the demo leaves nothing when it is killed under load", async (t) => {
+  const setting: DemoSetting = { interruptAt: "all there were", signal: "SIGKILL" };
+  await onEveryRuntime(t, SHORT, setting, ({ code, output, left }) => {
+    assertEquals({ code, left }, { code: 137, left: [] }, output);
+  });
 });
 
 Deno.test("the demo says what is wrong with its command line", async () => {
   const { code, output } = await runDemo(["--seconds", "0"]);
   assertEquals(code, 2);
   assertStringIncludes(output, "Option --seconds takes a number from 1 to 3600: received 0");
-  for (const args of [["--clients", "many"], ["--rate"], ["--rate="], ["--no-such-option"]]) {
+  for (
+    const args of [["--clients", "many"], ["--rate"], ["--rate="], ["--no-such-option"], [
+      "--runtime",
+      "none",
+    ]]
+  ) {
     assertThrows(() => parseOptions(args), UsageError, args[0]?.replace("=", ""));
   }
   assertEquals(parseOptions(["--", "--rate=7", "--seconds", "2.5"]), {
     help: false,
+    runtime: "deno",
     seconds: 2.5,
     clients: 16,
     rate: 7,
@@ -148,11 +191,13 @@ async function withShop(
   };
   const ledger = new Ledger();
   const order = orderOf([1, 2], [2, 1]);
-  assertEquals(await send(order), {
-    status: 201,
-    body: { id: order.id, totalCents: 305, repeated: false },
+  const { status, body } = await send(order);
+  const receipt = body as Receipt;
+  assertEquals({ status, ...receipt, backend: Number(receipt.backend) > 0 }, {
+    ...{ status: 201, id: order.id, totalCents: 305, repeated: false },
+    backend: true,
   });
-  ledger.acknowledge(order, { id: order.id, totalCents: 305, repeated: false });
+  ledger.acknowledge(order, receipt);
   await fn({ url: database.url, ledger, order, send });
 }
 

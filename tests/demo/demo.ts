@@ -1,20 +1,20 @@
 /**
- * The demo from beginning to end, on any runtime.
+ * The demo from beginning to end.
  *
  * @module
  */
 
 import { messageOf } from "../../src/core/errors.ts";
 import { type Accident, causeAccident } from "./accident.ts";
+import { App } from "./app.ts";
+import type { AppRuntime } from "./app_command.ts";
 import { type Database, startServer, useServer } from "./database.ts";
 import { Ledger } from "./ledger.ts";
 import { checkLedger } from "./ledger_check.ts";
 import { Load } from "./load.ts";
 import { Meter } from "./meter.ts";
 import type { DemoOptions } from "./options.ts";
-import { OrderService } from "./order_service.ts";
 import { pause } from "./pause.ts";
-import type { Platform } from "./platform.ts";
 import { secondsOf, showProgress } from "./progress.ts";
 import { report } from "./report.ts";
 import { sabotage } from "./sabotage.ts";
@@ -22,28 +22,21 @@ import { createTables } from "./schema.ts";
 import type { Terminal } from "./terminal.ts";
 import { judge } from "./verdict.ts";
 
-const POOL = { max: 10, acquireTimeoutMs: 5_000 } as const;
-
 /** How long the load goes on after the accident, at least. */
 const AFTERMATH_MS = 500;
 
 /** How long requests that are under way in the end may take. */
 const DRAIN_MS = 10_000;
 
-/** How long statements may take that are under way when the pool is closed. */
-const CLOSE_MS = 500;
-
 /**
  * Runs the demo.
  *
- * @param platform The runtime.
  * @param options What was asked for, and the URL of a server to use instead of one of the demo's own.
  * @param terminal Where to tell of it.
  * @param signal Breaks it off; everything is cleaned up, then it rejects with the signal's reason.
  * @returns Whether all is well.
  */
 export async function runDemo(
-  platform: Platform,
   options: DemoOptions & { readonly databaseUrl: string | undefined },
   terminal: Terminal,
   signal: AbortSignal,
@@ -53,24 +46,21 @@ export async function runDemo(
   await createTables(database.url);
   signal.throwIfAborted();
 
-  const pool = platform.createPool(database.url, POOL);
-  const meter = new Meter();
-  const service = new OrderService(pool, (pid) => meter.sessionSeen(pid));
-  const server = platform.serve(service.handle);
-  // Together: what the pool does not carry out any more, the server has to answer.
-  stack.defer(async () => {
-    await Promise.all([server.close(), pool.close({ timeoutMs: CLOSE_MS })]);
-  });
+  const app = stack.use(await startApp(options.runtime, database.url, signal));
+  const { pool } = await app.stats();
+  signal.throwIfAborted();
 
+  const meter = new Meter();
   const ledger = new Ledger();
   const { clients, rate, seconds } = options;
-  terminal.line(`service: ${server.url} on ${platform.name}, pool of ${POOL.max} connections`);
+  terminal.line(`service: ${app.url} on ${app.runtime}, pool of ${pool.max} connections`);
   terminal.line(`load: ${clients} clients, ${rate} requests a second, for ${seconds} s`);
   const accident = await runLoad({
-    ...{ database, ledger, meter, terminal, signal, options },
-    url: server.url,
-    stats: () => pool.stats(),
+    ...{ database, ledger, meter, terminal, signal, options, app },
   });
+  const service = await app.stats();
+  // Before the check, so that nothing is under way any more.
+  await app.end();
 
   if (options.sabotage !== undefined) {
     const id = await sabotage(database.url, ledger, options.sabotage);
@@ -78,7 +68,7 @@ export async function runDemo(
   }
   const findings = await checkLedger(database.url, ledger);
   signal.throwIfAborted();
-  terminal.line("\n" + report({ meter, accident, findings, service: service.counts }) + "\n");
+  terminal.line("\n" + report({ meter, accident, findings, service }) + "\n");
   const problems = judge(findings, ledger, meter, accident);
   for (const problem of problems) terminal.line(`WRONG: ${problem}`);
   terminal.line(
@@ -107,6 +97,20 @@ async function openDatabase(
   }
 }
 
+async function startApp(
+  runtime: AppRuntime,
+  databaseUrl: string,
+  signal: AbortSignal,
+): Promise<App> {
+  try {
+    return await App.start(runtime, databaseUrl);
+  } catch (error) {
+    // Ctrl+C reaches the program that gets the runtime as well.
+    signal.throwIfAborted();
+    throw new Error(`Cannot start the app on ${runtime}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
 /** What the load is made from. */
 interface LoadContext {
   readonly database: Database;
@@ -114,20 +118,22 @@ interface LoadContext {
   readonly meter: Meter;
   readonly terminal: Terminal;
   readonly options: DemoOptions;
-  readonly url: string;
-  readonly stats: Parameters<typeof showProgress>[1]["stats"];
+  readonly app: App;
   readonly signal: AbortSignal;
 }
 
 /** Runs the load and, half-way, the accident; over when the last request is. */
 async function runLoad(context: LoadContext): Promise<Accident> {
-  const { database, ledger, meter, terminal, options, url, stats } = context;
+  const { database, ledger, meter, terminal, options, app } = context;
   const breakOff = new AbortController();
   const signal = AbortSignal.any([context.signal, breakOff.signal]);
-  const load = new Load({ ...options, url }, ledger, meter, signal);
+  const load = new Load({ ...options, url: app.url }, ledger, meter, signal);
   let endMs = options.seconds * 1_000;
   const tell = (event: string): void => terminal.line(`${secondsOf(meter.elapsedMs)} ${event}`);
-  using _progress = showProgress(terminal, { meter, stats, endMs: () => endMs });
+  using _progress = showProgress(terminal, {
+    ...{ meter, endMs: () => endMs },
+    stats: () => app.stats(),
+  });
 
   const running = load.run();
   const script = async (): Promise<Accident> => {

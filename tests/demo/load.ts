@@ -98,6 +98,7 @@ export class Load {
       if (reply.ok) {
         this.#ledger.acknowledge(order, reply.body);
         this.#meter.acknowledged(sentAt);
+        if (reply.body.backend !== undefined) this.#meter.sessionSeen(reply.body.backend);
         return;
       }
       const { problem } = reply;
@@ -124,7 +125,7 @@ export class Load {
   }
 
   async #askForSums(): Promise<void> {
-    const reply = await this.#send<Sums>("sums", "/stats", {});
+    const reply = await this.#send<Sums>("sums", "/sums", {});
     if (!reply.ok) return;
     const { orderedCents, linesCents, takingsCents } = reply.body;
     if (orderedCents !== linesCents || orderedCents !== takingsCents) {

@@ -1,25 +1,20 @@
 /**
  * `deno task demo`: what happens to a web service when its database goes away, and what does not.
  *
- * Signals, exit code, and the choice of this runtime; the rest is the same on every runtime.
+ * Signals and exit code; the service itself is an app on the runtime that is asked for.
  *
  * @module
  */
 
-import { createPool } from "../../src/entry/deno.ts";
 import { messageOf } from "../../src/core/errors.ts";
 import { runDemo } from "./demo.ts";
 import { parseOptions, USAGE, UsageError } from "./options.ts";
-import type { Platform } from "./platform.ts";
-import { serve } from "./serve_deno.ts";
 import { Terminal } from "./terminal.ts";
 
 const EXIT = { ok: 0, wrong: 1, usage: 2, interrupted: 130 } as const;
 
 /** Signals within this time are one: a terminal and `deno task` may both send what was one Ctrl+C. */
 const ONE_SIGNAL_MS = 500;
-
-const platform: Platform = { name: `Deno ${Deno.version.deno}`, createPool, serve };
 
 /** Somebody wants it to end. */
 class Interruption extends Error {}
@@ -59,7 +54,7 @@ async function main(terminal: Terminal): Promise<number> {
       return EXIT.ok;
     }
     const databaseUrl = Deno.env.get("DATABASE_URL") || undefined;
-    const ok = await runDemo(platform, { ...options, databaseUrl }, terminal, signal);
+    const ok = await runDemo({ ...options, databaseUrl }, terminal, signal);
     return ok ? EXIT.ok : EXIT.wrong;
   } catch (error) {
     if (error instanceof UsageError) {

@@ -94,7 +94,7 @@ export class Meter {
   }
 
   /**
-   * A backend served an order.
+   * A backend took an order.
    *
    * @param pid Its process id.
    */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { APP_RUNTIMES, type AppRuntime, isAppRuntime } from "./app_command.ts";
 import { isSabotage, type Sabotage, SABOTAGES } from "./sabotage.ts";
 
 /** How it is used. */
@@ -12,6 +13,7 @@ export const USAGE = `deno task demo [options]
 An order-taking web service on a pool of PostgreSQL connections, under load. Half-way all of its
 connections are killed and the server is restarted. In the end every order is accounted for.
 
+--runtime NAME  what the service runs on: ${APP_RUNTIMES.join(", ")} (default: deno)
 --seconds N     how long the load lasts (default: 10)
 --clients N     clients, each with one request at a time (default: 16)
 --rate N        requests a second, of all clients together (default: 400)
@@ -26,11 +28,14 @@ exit code       0: all is well; 1: something is wrong; 2: wrong usage; 130: inte
 /** What was asked for. */
 export interface DemoOptions {
   readonly help: boolean;
+  readonly runtime: AppRuntime;
   readonly seconds: number;
   readonly clients: number;
   readonly rate: number;
   readonly sabotage: Sabotage | undefined;
 }
+
+const OPTIONS_WITH_VALUE = ["--runtime", "--seconds", "--clients", "--rate", "--sabotage"];
 
 /** The command line makes no sense. */
 export class UsageError extends Error {}
@@ -50,7 +55,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     .flatMap((arg) => /^--\w+=/.test(arg) ? splitOnce(arg) : [arg]);
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === "--help" || name === "-h") help = true;
-    else if (["--seconds", "--clients", "--rate", "--sabotage"].includes(name)) {
+    else if (OPTIONS_WITH_VALUE.includes(name)) {
       const value = rest.shift();
       if (value === undefined) throw new UsageError(`Option needs a value: ${name}`);
       values.set(name, value);
@@ -64,6 +69,12 @@ export function parseOptions(args: readonly string[]): DemoOptions {
     }
     return value;
   };
+  const runtime = values.get("--runtime") ?? "deno";
+  if (!isAppRuntime(runtime)) {
+    throw new UsageError(
+      `Option --runtime takes one of ${APP_RUNTIMES.join(", ")}: received ${runtime}`,
+    );
+  }
   const sabotage = values.get("--sabotage");
   if (sabotage !== undefined && !isSabotage(sabotage)) {
     throw new UsageError(
@@ -72,6 +83,7 @@ export function parseOptions(args: readonly string[]): DemoOptions {
   }
   return {
     help,
+    runtime,
     seconds: numberOf("--seconds", 10, 3_600),
     clients: Math.floor(numberOf("--clients", 16, 1_000)),
     rate: numberOf("--rate", 400, 100_000),

@@ -24,6 +24,8 @@ export interface Receipt {
   readonly totalCents: number;
   /** Whether the order had been taken before, by an earlier request with the same id. */
   readonly repeated: boolean;
+  /** Process id of the backend that took it; not of one that was taken before. */
+  readonly backend?: number;
 }
 
 /** Sums over everything, as of one instant; the three amounts are the same money, added up in three places. */

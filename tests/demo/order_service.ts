@@ -4,45 +4,38 @@
  * - `POST /orders`: `{ id, customer, lines: [{ product, quantity }] }` → 201 and a receipt. The same order sent again
  *   gets the same receipt and is not carried out again.
  * - `GET /orders/:id` → the order.
- * - `GET /stats` → sums over all orders, and the pool's counts.
+ * - `GET /sums` → sums over all orders.
+ * - `GET /stats` → the service's own counts and the pool's; asks nothing of the database.
  *
  * It is a function from request to response and knows nothing of the runtime that serves it.
  *
  * @module
  */
 
+import type { PoolStats } from "../../src/core/stats.ts";
 import type { PostgresPool } from "../../src/entry/postgres_pool.ts";
 import type { TransactionSql } from "../../src/driver/postgres/transaction.ts";
 import { isOrderId, type Order, readOrder, type Receipt, type Sums } from "./order.ts";
 import { failureResponse, Refusal } from "./refusal.ts";
 
-/** What the service did so far. */
-export interface ServiceCounts {
+/** What the service did so far, and how its pool is. */
+export interface ServiceStats {
   /** Transactions that were committed. */
   readonly committed: number;
   /** Transactions that were not, or not for sure. */
   readonly failed: number;
+  readonly pool: PoolStats;
 }
 
 /** The service. */
 export class OrderService {
   readonly #db: PostgresPool;
-  readonly #sessionSeen: (pid: number) => void;
   #committed = 0;
   #failed = 0;
 
-  /**
-   * @param db Where the shop's tables are.
-   * @param sessionSeen Told by the way which backend wrote an order.
-   */
-  constructor(db: PostgresPool, sessionSeen: (pid: number) => void = () => {}) {
+  /** @param db Where the shop's tables are. */
+  constructor(db: PostgresPool) {
     this.#db = db;
-    this.#sessionSeen = sessionSeen;
-  }
-
-  /** What it did so far. */
-  get counts(): ServiceCounts {
-    return { committed: this.#committed, failed: this.#failed };
   }
 
   /**
@@ -69,25 +62,27 @@ export class OrderService {
         return Response.json(receipt, { status: 201 });
       }
       if (route === "GET orders/:id") return Response.json(await this.#find(id ?? ""));
-      if (route === "GET stats") {
-        return Response.json({ ...await this.#sums(), pool: this.#db.stats() });
-      }
+      if (route === "GET sums") return Response.json(await this.#sums());
+      if (route === "GET stats") return Response.json(this.#stats());
     }
     throw new Refusal(404, "NO_SUCH_ROUTE", `There is no ${request.method} ${pathname}`);
+  }
+
+  #stats(): ServiceStats {
+    return { committed: this.#committed, failed: this.#failed, pool: this.#db.stats() };
   }
 
   #place(order: Order): Promise<Receipt> {
     return this.#counted(this.#db.transaction(async (sql) => {
       const { id, customer } = order;
-      const [placed] = await sql<{ pid: number }[]>`
+      const [placed] = await sql<{ backend: number }[]>`
         insert into orders ${sql({ id, customer, total_cents: 0 })}
         on conflict (id) do nothing
-        returning pg_backend_pid() as pid`;
+        returning pg_backend_pid() as backend`;
       if (placed === undefined) return await receiptOf(sql, order);
-      this.#sessionSeen(placed.pid);
       const totalCents = await takeLines(sql, order);
       await sql`update orders set total_cents = ${totalCents} where id = ${id}`;
-      return { id, totalCents, repeated: false };
+      return { id, totalCents, repeated: false, backend: placed.backend };
     }));
   }
 

@@ -17,18 +17,18 @@ export interface ProgressSource {
   readonly meter: Meter;
   /** When it ends, in milliseconds since the start of the measurement. */
   readonly endMs: () => number;
-  readonly stats: () => PoolStats;
+  readonly stats: () => Promise<{ readonly pool: PoolStats }>;
 }
 
-function describe({ meter, endMs, stats }: ProgressSource): string {
+function describe({ meter, endMs }: ProgressSource, pool: PoolStats | undefined): string {
   const { elapsedMs } = meter;
   const done = Math.min(BAR_LENGTH, Math.round(BAR_LENGTH * elapsedMs / endMs()));
   const bar = "#".repeat(done).padEnd(BAR_LENGTH, ".");
   const lastSecond = meter.acknowledgedIn({ from: elapsedMs - 1_000, to: Infinity });
   const orders = meter.acknowledgedIn({ from: 0, to: Infinity }).toLocaleString("en-US");
-  const { total, max, waiters } = stats();
+  const connections = pool ? `${pool.total}/${pool.max}, ${pool.waiters} waiting` : "unknown";
   return `${secondsOf(elapsedMs)} [${bar}] ${orders} orders, ${lastSecond}/s, ` +
-    `${meter.errorCount} errors; pool ${total}/${max}, ${waiters} waiting`;
+    `${meter.errorCount} errors; pool ${connections}`;
 }
 
 /**
@@ -49,13 +49,18 @@ export function secondsOf(ms: number): string {
  * @returns Disposing takes it away.
  */
 export function showProgress(terminal: Terminal, source: ProgressSource): Disposable {
-  const show = (): void => terminal.status(describe(source));
+  let ended = false;
+  const show = async (): Promise<void> => {
+    const stats = await source.stats().catch(() => undefined);
+    if (!ended) terminal.status(describe(source, stats?.pool));
+  };
   const timer = setInterval(
     show,
     terminal.interactive ? TERMINAL_INTERVAL_MS : PLAIN_INTERVAL_MS,
   );
   return {
     [Symbol.dispose]() {
+      ended = true;
       clearInterval(timer);
       terminal.status("");
     },

@@ -7,13 +7,13 @@
 import type { Accident } from "./accident.ts";
 import type { Findings } from "./ledger_check.ts";
 import { type Meter, percentile, type RequestKind, type Stretch } from "./meter.ts";
-import type { ServiceCounts } from "./order_service.ts";
+import type { ServiceStats } from "./order_service.ts";
 
 /** What there is to report. */
 export interface ReportSource {
   readonly meter: Meter;
   readonly accident: Accident;
-  readonly service: ServiceCounts;
+  readonly service: ServiceStats;
   readonly findings: Findings;
 }
 
@@ -85,7 +85,7 @@ function connections({ meter, accident }: ReportSource): Row[] {
     [
       "connections opened",
       count(meter.sessionsIn({ from: 0, to: Infinity })),
-      "backends that wrote an order",
+      "backends that took an order",
     ],
     [
       "  reconnects",
