@@ -7,7 +7,8 @@
 import { systemClock } from "../core/clock.ts";
 import type { ConnectionStatus, Driver } from "../core/driver.ts";
 import type { DriverSubject, RunningStatement } from "./driver_subject.ts";
-import { ConformanceError, expect, expectFulfilment } from "./expect.ts";
+import { expect, expectFulfilment } from "./expect.ts";
+import { within } from "./limit.ts";
 import { UnhandledRejections } from "./unhandled_rejections.ts";
 
 /** How long the kit waits by default before it calls a thing never, in milliseconds. */
@@ -90,21 +91,7 @@ export class DriverBench<C> {
    * @throws {ConformanceError} If it does not settle within the limit.
    */
   within<T>(promise: PromiseLike<T>, clause: string): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const timer = systemClock.schedule(this.#limitMs, () => {
-        reject(new ConformanceError(`${clause}: nothing happened within ${this.#limitMs} ms`));
-      });
-      promise.then(
-        (value) => {
-          timer.cancel();
-          resolve(value);
-        },
-        (error) => {
-          timer.cancel();
-          reject(error);
-        },
-      );
-    });
+    return within(promise, this.#limitMs, clause);
   }
 
   /**

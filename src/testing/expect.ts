@@ -70,6 +70,24 @@ export async function expectRejection(promise: Promise<unknown>, clause: string)
   return settled.error;
 }
 
+/**
+ * Fails unless a call throws a `TypeError`.
+ *
+ * @param fn The call.
+ * @param clause The clause of the contract, as a sentence.
+ * @throws {ConformanceError} If it returns, or throws something else.
+ */
+export function expectTypeError(fn: () => unknown, clause: string): void {
+  let thrown: { readonly error: unknown } | undefined;
+  try {
+    fn();
+  } catch (error) {
+    thrown = { error };
+  }
+  expect(thrown !== undefined, `${clause}: it did not throw`);
+  expect(thrown.error instanceof TypeError, `${clause}: it threw ${text(thrown.error)}`);
+}
+
 function text(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value);
   return value instanceof Error ? `${value.name}: ${value.message}` : String(value);

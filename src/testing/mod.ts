@@ -1,6 +1,6 @@
 /**
- * For tests of code that uses a pool, and for authors of drivers: a driver without a database, a clock that only moves
- * when it is told to, and the conformance kit.
+ * For tests of code that uses a pool, and for authors of drivers and of adapters to runtimes: a driver without a database,
+ * a clock that only moves when it is told to, and the conformance kits.
  *
  * @example A pool whose server goes away
  * ```ts
@@ -34,6 +34,15 @@ export type {
   ResetLevel,
   Sharing,
 } from "../core/driver.ts";
+export type {
+  ConnectOptions,
+  ContextVariable,
+  Runtime,
+  Socket,
+  SocketAddress,
+  SocketHandlers,
+  TlsOptions,
+} from "../core/runtime.ts";
 export { type RegisterTest, testDriver } from "./driver_kit.ts";
 export type { DriverSubject, RunningStatement } from "./driver_subject.ts";
 export { ConformanceError } from "./expect.ts";
@@ -44,4 +53,20 @@ export type { BreakPoint, FakeOperation, HeldCall } from "./fake_faults.ts";
 export type { FakeCounts, FakeEvent, FakeEventName } from "./fake_ledger.ts";
 export { fakeSubject } from "./fake_subject.ts";
 export { seededRandom } from "./random.ts";
+export { testRuntime } from "./runtime_kit.ts";
+export type {
+  RuntimeCertificates,
+  RuntimeLimits,
+  RuntimeSubject,
+  TestIdentity,
+} from "./runtime_subject.ts";
+export type {
+  PeerAddressKind,
+  PeerServer,
+  PeerStream,
+  PeerTlsOptions,
+  SecuredPeer,
+  SilentServer,
+  TestPeers,
+} from "./test_peers.ts";
 export { type PendingTimer, VirtualClock, type VirtualClockOptions } from "./virtual_clock.ts";

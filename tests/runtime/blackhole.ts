@@ -24,24 +24,24 @@ const LISTENER = `
 /** How long a connect may take before it counts as unanswered, in milliseconds. */
 const UNANSWERED_MS = 150;
 
+/** A port that answers no connect. */
+export interface SilentPort {
+  /** The port, on 127.0.0.1. */
+  readonly port: number;
+  /** Gives it up. */
+  close(): Promise<void>;
+}
+
 /**
- * Runs a test with such a port.
+ * Makes such a port.
  *
- * @param fn Receives the port.
+ * @returns The port; it keeps a thread until it is closed.
  */
-export async function withBlackhole(fn: (port: number) => Promise<void>): Promise<void> {
+export async function listenSilently(): Promise<SilentPort> {
   const shared = new SharedArrayBuffer(4);
   const worker = new Worker(LISTENER, { eval: true, workerData: shared });
   const fillers: NetSocket[] = [];
-  try {
-    const port = await new Promise<number>((resolve, reject) => {
-      worker.once("message", resolve);
-      worker.once("error", reject);
-    });
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    while (await answers(port, fillers));
-    await fn(port);
-  } finally {
+  const close = async (): Promise<void> => {
     const closed = fillers.map((filler) =>
       new Promise<void>((resolve) => filler.once("close", () => resolve()).destroy())
     );
@@ -49,6 +49,32 @@ export async function withBlackhole(fn: (port: number) => Promise<void>): Promis
     Atomics.notify(new Int32Array(shared), 0);
     await Promise.all(closed);
     await worker.terminate();
+  };
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      worker.once("message", resolve);
+      worker.once("error", reject);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    while (await answers(port, fillers));
+    return { port, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/**
+ * Runs a test with such a port.
+ *
+ * @param fn Receives the port.
+ */
+export async function withBlackhole(fn: (port: number) => Promise<void>): Promise<void> {
+  const silent = await listenSilently();
+  try {
+    await fn(silent.port);
+  } finally {
+    await silent.close();
   }
 }
 

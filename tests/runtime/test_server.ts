@@ -80,6 +80,14 @@ export class Peer {
   }
 }
 
+/** Where a server listens. */
+export interface ListenOptions {
+  /** Address of this machine; its port is a free one. */
+  readonly host?: string;
+  /** Path of a Unix domain socket instead. */
+  readonly path?: string;
+}
+
 /** A listening server that hands out its connections one by one. */
 export class TestServer {
   /** Where it listens. */
@@ -106,20 +114,20 @@ export class TestServer {
   /**
    * Starts a server.
    *
-   * @param path Path of a Unix domain socket, instead of a free port on 127.0.0.1.
+   * @param where Address, or path of a Unix domain socket; a free port on 127.0.0.1 when not given.
    */
-  static async listen(path?: string): Promise<TestServer> {
+  static async listen({ host = "127.0.0.1", path }: ListenOptions = {}): Promise<TestServer> {
     // The other side's farewell must not be answered by ours unasked: the tests decide.
     const server = createServer({ allowHalfOpen: true, noDelay: true });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      if (path === undefined) server.listen(0, "127.0.0.1", resolve);
+      if (path === undefined) server.listen(0, host, resolve);
       else server.listen(path, resolve);
     });
     const bound = server.address();
     if (path !== undefined) return new TestServer(server, { path });
     if (bound === null || typeof bound === "string") throw new Error("No port");
-    return new TestServer(server, { hostname: "127.0.0.1", port: bound.port });
+    return new TestServer(server, { hostname: host, port: bound.port });
   }
 
   /** The port it listens on. */
@@ -177,7 +185,7 @@ export async function withServer(
   fn: (server: TestServer) => Promise<void>,
   path?: string,
 ): Promise<void> {
-  const server = await TestServer.listen(path);
+  const server = await TestServer.listen({ path });
   try {
     await fn(server);
   } finally {
