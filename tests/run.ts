@@ -1,86 +1,76 @@
 /**
- * Runs the tests: `deno task test [-- options and files for deno test]`.
+ * Runs the tests: `deno task test [--on deno,bun,node] [options and files for deno test]`.
  *
- * Starts one PostgreSQL server for all (unless `STEADY_TEST_DATABASE_URL` names one), runs `deno test`, sees to it that
- * nothing is left behind, and ends with one line, `N passed, M failed`.
+ * Starts one PostgreSQL server for all (unless `STEADY_TEST_DATABASE_URL` names one), runs the test files on Deno, Bun
+ * and Node side by side (workerd and the demos are driven from Deno's), sees to it that nothing is left behind, and ends
+ * with a table and one line, `N passed, M failed`. With files named, Deno alone runs them, unless `--on` says otherwise.
  *
  * @module
  */
 
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { runOnDeno } from "./support/deno_lane.ts";
 import {
   DATABASE_URL_VARIABLE,
   RUN_DIRECTORY_VARIABLE,
   SHARED_SERVER_OPTIONS,
 } from "./support/environment.ts";
 import { PostgresServer } from "./support/postgres_server.ts";
-import { print, printBytes } from "./support/print.ts";
+import { print } from "./support/print.ts";
 import { RunDirectory } from "./support/run_directory.ts";
+import { Score } from "./support/score.ts";
+import { runOnScript } from "./support/script_lane.ts";
 import { chooseStd, ROOT, type StdSource } from "./support/std_source.ts";
-import { parseSummary, type TestSummary } from "./support/test_summary.ts";
+import type { RuntimeName } from "./support/test.ts";
+import { type Column, suiteOf, testFiles } from "./suites.ts";
 
-/** As much of the output's end as has the summary for sure. */
-const TAIL_LENGTH = 16_384;
-
-/** What is run when the command line names no file. */
+/** What is run on Deno when the command line names no file. */
 const DEFAULT_FILES = "tests/";
 
-/** The sums, and what else went wrong. */
-interface Outcome extends TestSummary {
-  readonly problems: readonly string[];
+/** Runs of the model test where it is not run in full. */
+const FEWER_RUNS = "2000";
+
+const RUNTIMES: readonly RuntimeName[] = ["deno", "bun", "node"];
+
+/** What the command line asks for. */
+interface Wish {
+  readonly runtimes: readonly RuntimeName[];
+  /** For `deno test`. */
+  readonly args: readonly string[];
+  /** For Bun and Node: paths from the folder `tests`. */
+  readonly files: readonly string[];
 }
 
-/** Whether a file or directory to test is among the arguments. */
-function namesFiles(args: readonly string[]): boolean {
-  return args.some((arg, index) =>
-    !arg.startsWith("-") && args[index - 1] !== "--filter" && /[/\\]|\.[cm]?[jt]sx?$/.test(arg)
+/** Whether an argument names a file or directory to test. */
+function isPath(arg: string, index: number, args: readonly string[]): boolean {
+  return !arg.startsWith("-") && !["--filter", "--on"].includes(args[index - 1] ?? "") &&
+    /[/\\]|\.[cm]?[jt]sx?$/.test(arg);
+}
+
+async function readArguments(all: readonly string[]): Promise<Wish> {
+  // `deno task test -- …` hands over the two dashes too.
+  const separator = all.indexOf("--");
+  const args = all.filter((_, index) => index !== separator);
+  const paths = args.filter(isPath);
+  const on = args.indexOf("--on");
+  const [, names] = on < 0 ? [] : args.splice(on, 2);
+  const runtimes = names === undefined
+    ? paths.length > 0 || args.length > 0 ? RUNTIMES.slice(0, 1) : RUNTIMES
+    : names.split(",").map(runtimeOf);
+  const folder = fileURLToPath(new URL("tests/", ROOT));
+  const wanted = paths.map((path) => relative(folder, fileURLToPath(new URL(path, ROOT))));
+  const files = (await testFiles()).filter((file) =>
+    wanted.length === 0 || wanted.some((path) => file === path || file.startsWith(`${path}/`)) ||
+    wanted.includes("")
   );
+  return { runtimes, args: paths.length > 0 ? args : [...args, DEFAULT_FILES], files };
 }
 
-/** `deno task test -- …` hands over the two dashes too. */
-function withoutSeparator(args: readonly string[]): string[] {
-  const separator = args.indexOf("--");
-  return args.filter((_, index) => index !== separator);
-}
-
-/** Passes a stream on to the standard output and keeps its end. */
-async function tee(stream: ReadableStream<Uint8Array>): Promise<string> {
-  const decoder = new TextDecoder();
-  let tail = "";
-  for await (const chunk of stream) {
-    printBytes(chunk);
-    tail = (tail + decoder.decode(chunk, { stream: true })).slice(-TAIL_LENGTH);
-  }
-  return tail;
-}
-
-async function runTests(
-  args: readonly string[],
-  std: StdSource,
-  env: Record<string, string>,
-  signal: AbortSignal,
-): Promise<Outcome> {
-  const passedOn = withoutSeparator(args);
-  const files = namesFiles(passedOn) ? [] : [DEFAULT_FILES];
-  // Behind a pipe Deno would not use colours, although in the end a person may look at them.
-  const colours = Deno.stdout.isTerminal() && !Deno.noColor;
-  const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "--allow-all", ...std.args, ...passedOn, ...files],
-    cwd: ROOT,
-    env: { ...env, ...(colours && { FORCE_COLOR: "1" }) },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-    signal,
-  });
-  const child = command.spawn();
-  const [output, status] = await Promise.all([tee(child.stdout), child.status]);
-  const summary = parseSummary(output);
-  if (!summary) return { passed: 0, failed: 0, problems: ["deno test ended without a summary"] };
-  if (summary.passed + summary.failed === 0) return { ...summary, problems: ["no test was run"] };
-  if (!status.success && summary.failed === 0) {
-    return { ...summary, problems: [`deno test ended with code ${status.code}`] };
-  }
-  return { ...summary, problems: [] };
+function runtimeOf(name: string): RuntimeName {
+  const runtime = RUNTIMES.find((known) => known === name);
+  if (runtime === undefined) throw new TypeError(`--on takes ${RUNTIMES.join(", ")}: not ${name}`);
+  return runtime;
 }
 
 /** Runs `fn` with the environment that names the shared server, and the server running. */
@@ -90,18 +80,35 @@ async function withDatabase<T>(fn: (env: Record<string, string>) => Promise<T>):
   return await fn({ [DATABASE_URL_VARIABLE]: server.url() });
 }
 
+/** Runs on Deno, and beside it on the others, one after the other: as many processes as there are cores. */
 async function runAll(
-  args: readonly string[],
-  directory: RunDirectory,
+  { runtimes, args, files }: Wish,
+  std: StdSource,
+  env: Record<string, string>,
+  score: Score,
   signal: AbortSignal,
-): Promise<Outcome> {
-  try {
-    const std = await chooseStd(directory.path);
-    print(std.description);
-    return await withDatabase((env) => runTests(args, std, env, signal));
-  } catch (error) {
-    return { passed: 0, failed: 0, problems: [Deno.inspect(error)] };
-  }
+): Promise<string[]> {
+  const onDeno = runtimes.includes("deno")
+    ? runOnDeno({ args, std, env, signal }, score)
+    : Promise.resolve([]);
+  const onOthers = (async () => {
+    const problems: string[] = [];
+    for (const runtime of ["node", "bun"] as const) {
+      if (!runtimes.includes(runtime) || signal.aborted) continue;
+      problems.push(
+        ...await runOnScript({
+          runtime,
+          files: files.filter((file) => suiteOf(file).runtimes.includes(runtime)),
+          env: { STEADY_RUNS: FEWER_RUNS, ...Deno.env.toObject(), ...env },
+        }, score),
+      );
+    }
+    return problems;
+  })();
+  const settled = await Promise.allSettled([onDeno, onOthers]);
+  return settled.flatMap((lane) =>
+    lane.status === "fulfilled" ? lane.value : [Deno.inspect(lane.reason)]
+  );
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -109,16 +116,33 @@ async function main(args: readonly string[]): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => interrupted.abort());
   }
-  await using directory = await RunDirectory.create();
-  // For the server of this process; children inherit it.
-  Deno.env.set(RUN_DIRECTORY_VARIABLE, directory.path);
-  const outcome = await runAll(args, directory, interrupted.signal);
-  const problems = [...outcome.problems, ...await directory.sweep()];
+  const score = new Score();
+  const problems: string[] = [];
+  let columns: readonly Column[] = [];
+  {
+    await using directory = await RunDirectory.create();
+    // For the server of this process; children inherit it.
+    Deno.env.set(RUN_DIRECTORY_VARIABLE, directory.path);
+    try {
+      const wish = await readArguments(args);
+      columns = wish.runtimes.includes("deno") ? [...wish.runtimes, "workerd"] : wish.runtimes;
+      const std = await chooseStd(directory.path);
+      print(std.description);
+      problems.push(
+        ...await withDatabase((env) => runAll(wish, std, env, score, interrupted.signal)),
+      );
+    } catch (error) {
+      problems.push(Deno.inspect(error));
+    }
+    problems.push(...await directory.sweep());
+  }
   if (interrupted.signal.aborted) problems.push("interrupted");
+  print("");
+  for (const line of score.table(columns)) print(line);
   for (const problem of problems) print(problem);
   // What went wrong outside of tests counts too: nobody should read "0 failed" under it.
-  const failed = outcome.failed + problems.length;
-  print(`${outcome.passed} passed, ${failed} failed`);
+  const failed = score.failed + problems.length;
+  print(`\n${score.passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 }
 

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { deadline } from "@std/async";
 import { Buffer } from "node:buffer";
 import { spawn } from "node:child_process";
@@ -15,6 +15,11 @@ import { PostgresServer } from "./support/postgres_server.ts";
 import { query } from "./support/query.ts";
 import { RunDirectory } from "./support/run_directory.ts";
 import { freshDatabase } from "./support/shared_server.ts";
+import { DenoTestReader } from "./support/deno_lane.ts";
+import { RESULTS } from "./support/results.ts";
+import { runtimePath } from "./support/runtimes.ts";
+import { Score } from "./support/score.ts";
+import { suiteOf, SUITES, testFiles } from "./suites.ts";
 import { parseSummary } from "./support/test_summary.ts";
 
 async function exists(path: string): Promise<boolean> {
@@ -183,6 +188,92 @@ Deno.test("parseSummary() takes the last sums, colours or not", () => {
     { passed: 12, failed: 3 },
   );
   assertEquals(parseSummary("error: Type checking failed."), undefined);
+});
+
+Deno.test("DenoTestReader counts tests by file, steps and prints left out, however the output is cut", () => {
+  const output = [
+    "running 3 tests from ./tests/core/bag_test.ts",
+    "Bag.add() counts ... \x1b[32mok\x1b[0m (1ms)",
+    "  a step ... ok (1ms)",
+    "A test with steps ...",
+    "  first ... FAILED (2ms)",
+    "A test with steps ... FAILED (due to 1 failed step) (3ms)",
+    "model: seed 7",
+    "A test that prints ... ok (1m2s)",
+    "running 1 test from ./tests/entry/copy_test.ts",
+    "copy ... with dots ... ok (10µs)",
+    "",
+  ].join("\n");
+  for (const size of [1, 7, 1_000]) {
+    const told: string[] = [];
+    const reader = new DenoTestReader((file, passed) => told.push(`${file} ${passed}`));
+    for (let at = 0; at < output.length; at += size) reader.read(output.slice(at, at + size));
+    assertEquals(told, [
+      "core/bag_test.ts true",
+      "core/bag_test.ts false",
+      "core/bag_test.ts true",
+      "entry/copy_test.ts true",
+    ]);
+  }
+});
+
+Deno.test("Score sums up by suite and runtime, and says why something was not run", () => {
+  const score = new Score();
+  score.of("core/bag_test.ts", "deno").passed = 2;
+  score.of("core/clock_test.ts", "bun").failed = 1;
+  score.of("entry/copy_test.ts", "node").notApplicable.set("no such thing", 3);
+  score.of("workerd/pool_test.ts", "deno").passed = 4;
+  assertEquals([score.passed, score.failed], [6, 1]);
+  const table = score.table(["deno", "bun", "node", "workerd"]).join("\n");
+  for (
+    const row of [
+      /^\| core +\| 2 passed, 0 failed +\| 0 passed, 1 failed +\| – +\| n\/a \[1\] +\|$/m,
+      /^\| pool on PostgreSQL .*\| 0 passed, 0 failed, 3 n\/a \[\d\] \|/m,
+      /^\| edge .*\| 4 passed, 0 failed \|$/m,
+      /^\[\d\] not applicable: no such thing$/m,
+    ]
+  ) assertMatch(table, row);
+  assertMatch(score.table(["deno"]).join("\n"), /^\| core .*\| not run/m);
+});
+
+Deno.test("Every test file belongs to a suite, and every suite has files", async () => {
+  const names = (await testFiles()).map((file) => suiteOf(file).name);
+  assertEquals(SUITES.filter(({ name }) => !names.includes(name)), []);
+  assertEquals(suiteOf("support_test.ts").name, "tools, documents");
+});
+
+/** Runs the file runner of Bun and Node on one planted test file. */
+async function runPlantedFile(source: string): Promise<ChildResult> {
+  const directory = await Deno.makeTempDir();
+  try {
+    const file = join(directory, "planted_test.ts");
+    const test = new URL("support/test.ts", import.meta.url).href;
+    await Deno.writeTextFile(file, `import { test, testOn } from "${test}";\n${source}`);
+    const runner = fileURLToPath(new URL("support/run_files.ts", import.meta.url));
+    return await runChild(await runtimePath("node"), [runner, file]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+Deno.test("The file runner tells what passed, failed, hangs on nothing and is not applicable", async () => {
+  const { code, stdout } = await runPlantedFile(`
+    test("good", () => {});
+    test("bad", () => Promise.reject(new Error("on purpose")));
+    test("bad step", async (t) => { await t.step("part", () => { throw new Error("in part"); }); });
+    test("good steps", async (t) => { await t.step("part", () => {}); });
+    test("unhandled", () => { void Promise.reject(new Error("nobody")); });
+    testOn(["deno"], "a reason", "elsewhere", () => {});
+  `);
+  assertEquals(code, 1);
+  for (const text of ["on purpose", "in part", "nobody"]) assertStringIncludes(stdout, text);
+  const [{ passed, failed, notApplicable }] = JSON.parse(
+    stdout.slice(stdout.lastIndexOf(RESULTS) + RESULTS.length),
+  );
+  assertEquals([passed, failed, notApplicable], [2, 3, { "a reason": 1 }]);
+  const broken = await runPlantedFile(`throw new Error("cannot be loaded");`);
+  assertEquals(broken.code, 1);
+  assertStringIncludes(broken.stdout, '"passed":0,"failed":1');
 });
 
 /** Runs the runner on one planted test file. */

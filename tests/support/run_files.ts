@@ -10,19 +10,8 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { print } from "./print.ts";
+import { type FileResult, RESULTS } from "./results.ts";
 import { registered, type RegisteredTest, type TestContext } from "./test.ts";
-
-/** What the tests of one file came to. */
-export interface FileResult {
-  readonly file: string;
-  readonly passed: number;
-  readonly failed: number;
-  /** How many are not for this runtime, by the reason why. */
-  readonly notApplicable: Readonly<Record<string, number>>;
-}
-
-/** What precedes the results. */
-export const RESULTS = "results: ";
 
 /** Longest that one test may take, in milliseconds: one that hangs must not take the others with it. */
 const TEST_MS = 120_000;
