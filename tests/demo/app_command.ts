@@ -24,7 +24,7 @@ const RUNTIMES: Readonly<Record<AppRuntime, { title: string; args: readonly stri
 };
 
 /** All of them. */
-export const APP_RUNTIMES: readonly string[] = Object.keys(RUNTIMES);
+export const APP_RUNTIMES: readonly AppRuntime[] = ["deno", "bun", "node"];
 
 /**
  * Tells whether the app can run on something.
@@ -33,7 +33,7 @@ export const APP_RUNTIMES: readonly string[] = Object.keys(RUNTIMES);
  * @returns Whether it can.
  */
 export function isAppRuntime(name: string): name is AppRuntime {
-  return APP_RUNTIMES.includes(name);
+  return Object.hasOwn(RUNTIMES, name);
 }
 
 /**

@@ -42,6 +42,12 @@ export function runtimePath(name: RuntimeProgram): Promise<string> {
 
 async function find(name: RuntimeProgram): Promise<string> {
   if (name === "deno") return "Deno" in globalThis ? process.execPath : await inPath(name);
+  const variable = `STEADY_TEST_${name.toUpperCase()}`;
+  // To ask `npx` takes a second of work, so that the child processes of this one are told and need not ask.
+  return process.env[variable] ??= await fromNpm(name);
+}
+
+async function fromNpm(name: Exclude<RuntimeProgram, "deno">): Promise<string> {
   let reason = "";
   try {
     const { code, stdout, stderr } = await runChild("npx", ["-y", ...LOOK_UP[name]]);
