@@ -8,7 +8,7 @@ import { systemClock } from "../core/clock.ts";
 import type { ConnectionStatus, Driver } from "../core/driver.ts";
 import type { DriverSubject, RunningStatement } from "./driver_subject.ts";
 import { expect, expectFulfilment } from "./expect.ts";
-import { within } from "./limit.ts";
+import { Limit } from "./limit.ts";
 import { UnhandledRejections } from "./unhandled_rejections.ts";
 
 /** How long the kit waits by default before it calls a thing never, in milliseconds. */
@@ -42,12 +42,14 @@ export class DriverBench<C> {
   /** Its driver. */
   readonly driver: Driver<C>;
   readonly #limitMs: number;
+  readonly #limit: Limit;
   readonly #opened: C[] = [];
 
   private constructor(subject: DriverSubject<C>, driver: Driver<C>) {
     this.subject = subject;
     this.driver = driver;
     this.#limitMs = subject.limitMs ?? LIMIT_MS;
+    this.#limit = new Limit(this.#limitMs);
   }
 
   /**
@@ -91,7 +93,7 @@ export class DriverBench<C> {
    * @throws {ConformanceError} If it does not settle within the limit.
    */
   within<T>(promise: PromiseLike<T>, clause: string): Promise<T> {
-    return within(promise, this.#limitMs, clause);
+    return this.#limit.wait(promise, clause);
   }
 
   /**

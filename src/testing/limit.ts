@@ -4,34 +4,53 @@
  * @module
  */
 
-import { systemClock } from "../core/clock.ts";
+import { systemClock, type Timer } from "../core/clock.ts";
 import { ConformanceError } from "./expect.ts";
 
-/**
- * Waits for something that a contract promises.
- *
- * @param promise What to wait for.
- * @param limitMs How long, in milliseconds of real time.
- * @param clause The clause that is broken if it never settles.
- * @returns Its result.
- * @throws {ConformanceError} If it does not settle within the limit.
- */
-export function within<T>(promise: PromiseLike<T>, limitMs: number, clause: string): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = systemClock.schedule(limitMs, () => {
-      reject(new ConformanceError(`${clause}: nothing happened within ${limitMs} ms`));
-    });
-    promise.then(
-      (value) => {
+/** A limit on waits, and those that are under way. */
+export class Limit {
+  readonly #ms: number;
+  readonly #timers: Set<Timer> = new Set();
+
+  /** @param ms How long each wait may take, in milliseconds of real time. */
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /**
+   * Waits for something that a contract promises.
+   *
+   * @param promise What to wait for.
+   * @param clause The clause that is broken if it never settles.
+   * @returns Its result.
+   * @throws {ConformanceError} If it does not settle within the limit.
+   */
+  wait<T>(promise: PromiseLike<T>, clause: string): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const timer = systemClock.schedule(this.#ms, () => {
+        this.#timers.delete(timer);
+        reject(new ConformanceError(`${clause}: nothing happened within ${this.#ms} ms`));
+      });
+      this.#timers.add(timer);
+      const stop = (): void => {
+        this.#timers.delete(timer);
         timer.cancel();
+      };
+      promise.then((value) => {
+        stop();
         resolve(value);
-      },
-      (error) => {
-        timer.cancel();
+      }, (error) => {
+        stop();
         reject(error);
-      },
-    );
-  });
+      });
+    });
+  }
+
+  /** Nobody waits any more: the limits of what has not settled are forgotten. */
+  end(): void {
+    for (const timer of this.#timers) timer.cancel();
+    this.#timers.clear();
+  }
 }
 
 /**

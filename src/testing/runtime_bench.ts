@@ -6,7 +6,7 @@
 
 import type { ConnectOptions, Runtime, Socket, SocketAddress } from "../core/runtime.ts";
 import { expect, expectFulfilment } from "./expect.ts";
-import { turns, type Wait, within } from "./limit.ts";
+import { Limit, turns, type Wait } from "./limit.ts";
 import { PeerEnd } from "./peer_end.ts";
 import type { RuntimeSubject } from "./runtime_subject.ts";
 import { SocketRecorder } from "./socket_recorder.ts";
@@ -55,14 +55,15 @@ export class RuntimeBench {
   readonly runtime: Runtime;
   /** Waits for something that the contract promises, within the subject's limit. */
   readonly within: Wait;
+  readonly #limit: Limit;
   readonly #sockets: Socket[] = [];
   readonly #servers: { close(): Promise<void> }[] = [];
 
   private constructor(subject: RuntimeSubject) {
     this.subject = subject;
     this.runtime = subject.runtime;
-    const { limitMs = LIMIT_MS } = subject;
-    this.within = (promise, clause) => within(promise, limitMs, clause);
+    this.#limit = new Limit(subject.limitMs ?? LIMIT_MS);
+    this.within = (promise, clause) => this.#limit.wait(promise, clause);
   }
 
   /**
@@ -80,6 +81,7 @@ export class RuntimeBench {
     } finally {
       for (const socket of bench.#sockets) socket.destroy();
       for (const server of bench.#servers) await server.close();
+      bench.#limit.end();
       // The platform reports an unhandled rejection only after the turn in which it happened.
       await turns(1);
       rejections.stop();

@@ -45,7 +45,7 @@ export interface RuntimeLimits {
   readonly authorities?: boolean;
   /** Show a client certificate (`cert`, `key`). */
   readonly clientCertificates?: boolean;
-  /** Announce and check another name than the host's (`serverName`). */
+  /** Do TLS from the first byte with another name than the host's (`serverName`); after `startTls()` every runtime can. */
   readonly serverName?: boolean;
   /** Announce application protocols (`alpn`). */
   readonly alpn?: boolean;

@@ -1,14 +1,39 @@
 /**
- * Whether an open socket keeps the process alive.
+ * Whether an open socket keeps the process alive. Only another process can tell, so this is no part of the conformance
+ * kit.
  *
  * @module
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { type ChildProcess, spawn } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { SocketCase, SocketCaseContext } from "./socket_case.ts";
+import type { RegisterTest } from "../../src/testing/mod.ts";
+import { scriptCommand } from "../support/this_runtime.ts";
+import { certificates } from "./subject.ts";
 import { type Peer, withServer } from "./test_server.ts";
+
+const SCRIPT = fileURLToPath(new URL("exit_child.ts", import.meta.url));
+
+/** Whose exits are looked at. */
+export interface ExitSubject {
+  /** Name of the runtime, for the names of the tests. */
+  readonly name: string;
+  /** Module that exports the runtime. */
+  readonly adapter: URL;
+  /**
+   * Whether the authority is named with each connect, or is among those the runtime trusts by itself.
+   *
+   * @default {"given"}
+   */
+  readonly trusts?: "given" | "built-in";
+  /** Whether only sockets with TLS are looked at. */
+  readonly tlsOnly?: boolean;
+}
 
 /** A child that opens a socket; see `exit_child.ts`. */
 class ExitChild {
@@ -17,11 +42,11 @@ class ExitChild {
   readonly exited: Promise<string>;
   #output = "";
 
-  constructor(run: SocketCaseContext["run"], args: readonly string[]) {
-    const [program, ...first] = run;
-    const script = fileURLToPath(new URL("exit_child.ts", import.meta.url));
-    this.#process = spawn(program, [...first, script, ...args], {
+  constructor(args: readonly string[], authority: string | undefined) {
+    const command = scriptCommand(SCRIPT, args, { authority });
+    this.#process = spawn(command.program, command.args, {
       stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, ...command.env },
     });
     this.#process.stdout?.on("data", (chunk) => this.#output += chunk);
     this.exited = new Promise((resolve, reject) => {
@@ -37,16 +62,27 @@ class ExitChild {
   }
 }
 
+/** Runs `fn` with a file that has the authority in it. */
+async function withAuthorityFile(fn: (path: string) => Promise<void>): Promise<void> {
+  const path = join(tmpdir(), `steady_${crypto.randomUUID()}.pem`);
+  writeFileSync(path, certificates.authority);
+  try {
+    await fn(path);
+  } finally {
+    rmSync(path);
+  }
+}
+
 /**
- * Cases of `ref` and `unref`.
+ * Tests `ref` and `unref` of a runtime's sockets.
  *
- * @param context What to check.
- * @returns The cases.
+ * @param subject The runtime.
+ * @param test Registers a test.
  */
-export function exitCases(
-  { run, adapter, certificates, trusts }: SocketCaseContext,
-): SocketCase[] {
-  const cases: SocketCase[] = [];
+export function testExits(
+  { name, adapter, trusts = "given", tlsOnly = false }: ExitSubject,
+  test: RegisterTest,
+): void {
   const withChild = (
     mode: string,
     tls: boolean,
@@ -56,55 +92,44 @@ export function exitCases(
       const peer = tls
         ? server.acceptTls(certificates.server).then(({ peer }) => peer)
         : server.accept();
-      const authority = trusts === "given" ? certificates.ca.cert : "";
-      const child = new ExitChild(run, [
-        adapter,
-        `${server.port}`,
-        mode,
-        tls ? "tls" : "plain",
-        authority,
-      ]);
-      try {
-        await fn(child, peer);
-      } finally {
-        await child.kill();
-      }
+      const given = trusts === "given" ? certificates.authority : "";
+      const args = [adapter.href, `${server.port}`, mode, tls ? "tls" : "plain", given];
+      const run = async (authority?: string): Promise<void> => {
+        const child = new ExitChild(args, authority);
+        try {
+          await fn(child, peer);
+        } finally {
+          await child.kill();
+        }
+      };
+      await (trusts === "given" ? run() : withAuthorityFile(run));
     });
 
-  for (const tls of [false, true]) {
-    const kind = tls ? "TLS socket" : "socket";
-    cases.push({
-      name: `lets the process exit although a ${kind} is open`,
-      fn: () =>
-        withChild("unref", tls, async (child, peer) => {
-          await peer;
-          assertEquals(await child.exited, "open\nexit 0");
-        }),
-    }, {
-      name: `lets the process exit although a ${kind} was made, and unref'd before it opened`,
-      fn: () =>
-        withChild("early", tls, async (child, peer) => {
-          peer.catch(() => {});
-          // Where an opening can be left behind too, the process does not wait for it.
-          assertMatch(await child.exited, /^(open\n)?exit 0$/);
-        }),
-    });
+  for (const tls of tlsOnly ? [true] : [false, true]) {
+    const kind = tls ? "a TLS socket" : "a socket";
+    test(`${name}: the process exits although ${kind} is open that was unref'd`, () =>
+      withChild("unref", tls, async (child, peer) => {
+        await peer;
+        assertEquals(await child.exited, "open\nexit 0");
+      }));
+    test(`${name}: the process exits although ${kind} was made, and unref'd before it opened`, () =>
+      withChild("early", tls, async (child, peer) => {
+        peer.catch(() => {});
+        // Where an opening can be left behind too, the process does not wait for it.
+        assertMatch(await child.exited, /^(open\n)?exit 0$/);
+      }));
     for (const mode of ["ref", "unref-ref"]) {
-      cases.push({
-        name: `keeps the process alive while a ${kind} is open (${mode})`,
-        fn: () =>
-          withChild(mode, tls, async (child, peer) => {
-            const { stream } = await peer;
-            // Long enough for a process that has nothing to wait for.
-            let exited = false;
-            child.exited.then(() => exited = true);
-            await new Promise((resolve) => setTimeout(resolve, 500));
-            assertEquals(exited, false);
-            stream.write("end");
-            assertEquals(await child.exited, "open\ndata\nclose\nexit 0");
-          }),
-      });
+      test(`${name}: the process stays alive while ${kind} is open (${mode})`, () =>
+        withChild(mode, tls, async (child, peer) => {
+          const { stream } = await peer;
+          // Long enough for a process that has nothing to wait for.
+          let exited = false;
+          child.exited.then(() => exited = true);
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          assertEquals(exited, false);
+          stream.write("end");
+          assertEquals(await child.exited, "open\ndata\nclose\nexit 0");
+        }));
     }
   }
-  return cases;
 }

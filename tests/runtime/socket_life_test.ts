@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { SocketLife } from "../../src/runtime/socket_life.ts";
+import { test } from "../support/test.ts";
 import { Recorder, turns } from "./recorder.ts";
 
 /** A life, its receiver, and why it was abandoned. */
@@ -11,7 +12,7 @@ function start(): { life: SocketLife; recorder: Recorder; abandoned: unknown[] }
   return { life, recorder, abandoned };
 }
 
-Deno.test("SocketLife goes through its phases once", async () => {
+test("SocketLife goes through its phases once", async () => {
   const { life, recorder } = start();
   assertEquals(life.phase, "opening");
   assertEquals(life.closing(), false);
@@ -34,7 +35,7 @@ Deno.test("SocketLife goes through its phases once", async () => {
   assertEquals(recorder.error, undefined);
 });
 
-Deno.test("SocketLife keeps the first cause", () => {
+test("SocketLife keeps the first cause", () => {
   const { life, recorder } = start();
   const first = new Error("first");
   life.open();
@@ -44,7 +45,7 @@ Deno.test("SocketLife keeps the first cause", () => {
   assertStrictEquals(recorder.error, first);
 });
 
-Deno.test("SocketLife rejects `opened` with the reason, and wraps what is no error for the receiver", async () => {
+test("SocketLife rejects `opened` with the reason, and wraps what is no error for the receiver", async () => {
   const { life, recorder } = start();
   life.end("a reason");
   life.gone();
@@ -52,14 +53,14 @@ Deno.test("SocketLife rejects `opened` with the reason, and wraps what is no err
   assertEquals(recorder.error?.cause, "a reason");
 });
 
-Deno.test("SocketLife rejects `opened` when it is gone without a reason", async () => {
+test("SocketLife rejects `opened` when it is gone without a reason", async () => {
   const { life, recorder } = start();
   life.gone();
   await assertRejects(() => life.opened, Error, "closed before it opened");
   assertEquals(recorder.error, undefined);
 });
 
-Deno.test("SocketLife tells bytes and room only while it is open", () => {
+test("SocketLife tells bytes and room only while it is open", () => {
   const { life, recorder } = start();
   const tell = (): void => {
     life.data(new Uint8Array(1));
@@ -79,19 +80,20 @@ Deno.test("SocketLife tells bytes and room only while it is open", () => {
   assertEquals(recorder.events, ["data", "drain", "close"]);
 });
 
-Deno.test("SocketLife abandons the socket when a handler throws", () => {
-  const { life, recorder, abandoned } = start();
+test("SocketLife abandons the socket when a handler throws", () => {
+  const { life, abandoned } = start();
   const mistake = new Error("a mistake");
-  life.open();
-  recorder.onEvent = () => {
+  const fail = (): never => {
     throw mistake;
   };
+  life.open();
+  life.receive({ data: fail, drain: fail, close() {} });
   life.data(new Uint8Array(1));
   life.drain();
   assertEquals(abandoned, [mistake, mistake]);
 });
 
-Deno.test("SocketLife hands the stream over without a word to its receiver", async () => {
+test("SocketLife hands the stream over without a word to its receiver", async () => {
   const { life, recorder } = start();
   life.open();
   life.handOver();
@@ -104,7 +106,7 @@ Deno.test("SocketLife hands the stream over without a word to its receiver", asy
   assertEquals(recorder.events, []);
 });
 
-Deno.test("SocketLife watches a signal until it is open or over", () => {
+test("SocketLife watches a signal until it is open or over", () => {
   for (const end of ["open", "end"] as const) {
     const { life, abandoned } = start();
     const controller = new AbortController();

@@ -1,5 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { WriteQueue } from "../../src/runtime/write_queue.ts";
+import { test } from "../support/test.ts";
 
 const KIB = 1024;
 
@@ -7,7 +8,7 @@ function bytes(size: number, value = 0): Uint8Array {
   return new Uint8Array(size).fill(value);
 }
 
-Deno.test("WriteQueue.take() hands over a single piece without copying it", () => {
+test("WriteQueue.take() hands over a single piece without copying it", () => {
   const queue = new WriteQueue();
   const piece = bytes(10);
   queue.push(piece);
@@ -16,7 +17,7 @@ Deno.test("WriteQueue.take() hands over a single piece without copying it", () =
   assertEquals(queue.bytes, 0);
 });
 
-Deno.test("WriteQueue.take() joins small pieces", () => {
+test("WriteQueue.take() joins small pieces", () => {
   const queue = new WriteQueue();
   for (let i = 0; i < 100; i++) queue.push(bytes(3, i));
   const taken = queue.take();
@@ -26,7 +27,7 @@ Deno.test("WriteQueue.take() joins small pieces", () => {
   assertEquals(queue.bytes, 0);
 });
 
-Deno.test("WriteQueue.take() joins no more than 64 KiB, and keeps the order", () => {
+test("WriteQueue.take() joins no more than 64 KiB, and keeps the order", () => {
   const queue = new WriteQueue();
   const sizes = [40 * KIB, 24 * KIB, 1, 100 * KIB, 2];
   sizes.forEach((size, index) => queue.push(bytes(size, index)));
@@ -38,7 +39,7 @@ Deno.test("WriteQueue.take() joins no more than 64 KiB, and keeps the order", ()
   assertEquals(taken, [[64 * KIB, 0, 1], [1, 2, 2], [100 * KIB, 3, 3], [2, 4, 4]]);
 });
 
-Deno.test("WriteQueue.take() takes nothing from an empty queue", () => {
+test("WriteQueue.take() takes nothing from an empty queue", () => {
   const queue = new WriteQueue();
   assertEquals(queue.take().byteLength, 0);
   queue.push(bytes(5));
@@ -47,7 +48,7 @@ Deno.test("WriteQueue.take() takes nothing from an empty queue", () => {
   assertEquals(queue.take().byteLength, 0);
 });
 
-Deno.test("WriteQueue ignores empty pieces", () => {
+test("WriteQueue ignores empty pieces", () => {
   const queue = new WriteQueue();
   queue.push(bytes(0));
   assertEquals(queue.bytes, 0);

@@ -8,7 +8,7 @@ import type { ConnectOptions, SocketAddress, TlsOptions } from "../../core/runti
 import { expectTypeError } from "../expect.ts";
 import type { RuntimeBench, RuntimeCheck } from "../runtime_bench.ts";
 import type { RuntimeLimits } from "../runtime_subject.ts";
-import { TLS_WAYS } from "../tls_bench.ts";
+import { TLS_WAYS, type TlsWay } from "../tls_bench.ts";
 
 /** What asks for a thing that not every runtime can do. */
 interface Request {
@@ -16,6 +16,8 @@ interface Request {
   readonly address?: SocketAddress;
   /** Options of TLS; the connect is plain without. */
   readonly tls?: (bench: RuntimeBench) => TlsOptions;
+  /** The ways to TLS that are meant; both when not given. */
+  readonly ways?: readonly TlsWay[];
 }
 
 const PEM = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
@@ -36,7 +38,8 @@ const REQUESTS: Readonly<Record<keyof RuntimeLimits, Request>> = {
     },
   },
   serverName: {
-    name: "TLS with another server name",
+    name: "TLS from the first byte with another server name",
+    ways: ["on"],
     tls: () => ({ verify: "full", serverName: "elsewhere.test" }),
   },
   alpn: {
@@ -49,14 +52,15 @@ const NAMES = Object.keys(REQUESTS) as (keyof RuntimeLimits)[];
 
 /** The checks of refusals: one for each thing that the subject says it cannot do. */
 export const refusalChecks: readonly RuntimeCheck[] = NAMES.map((limit) => {
-  const { name, address = { hostname: "localhost", port: 1 }, tls } = REQUESTS[limit];
+  const { name, address = { hostname: "localhost", port: 1 }, tls, ways = TLS_WAYS } =
+    REQUESTS[limit];
   return {
     clause: `connect refuses ${name} with a TypeError, since the runtime cannot do it`,
     applies: ({ cannot }) => cannot?.[limit] === true,
     prove(bench) {
       const options: readonly ConnectOptions[] = tls === undefined
         ? [{}]
-        : TLS_WAYS.map((secureTransport) => ({ secureTransport, tls: tls(bench) }));
+        : ways.map((secureTransport) => ({ secureTransport, tls: tls(bench) }));
       for (const each of options) {
         expectTypeError(
           () => bench.connect(address, each),

@@ -7,7 +7,8 @@
 import { bytesOf, expectPattern, MIB, pattern, textOf } from "../byte_pattern.ts";
 import { expect, expectRejection, expectSame } from "../expect.ts";
 import { turns } from "../limit.ts";
-import type { RuntimeCheck } from "../runtime_bench.ts";
+import type { PeerEnd } from "../peer_end.ts";
+import type { RuntimeBench, RuntimeCheck } from "../runtime_bench.ts";
 import {
   acceptHello,
   acceptTls,
@@ -20,6 +21,26 @@ import {
   type TlsWay,
   trusting,
 } from "../tls_bench.ts";
+
+/** Opens a socket, stops it while it waits for the peer's part of the handshake, and gives the peer. */
+async function abortHandshake(bench: RuntimeBench, way: TlsWay): Promise<PeerEnd> {
+  const server = await bench.listen();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const hello = acceptHello(bench, server, way);
+  const socket = await connectTls(bench, server, way, trusting(bench), signal);
+  const recorder = bench.record(socket);
+  const peer = await hello;
+  await turns();
+  controller.abort(new Error("enough"));
+  const opening = bench.within(socket.opened, "`opened` settles");
+  const reason = await expectRejection(opening, "`opened` rejects");
+  expectSame(reason, signal.reason, "the rejection is the signal's reason");
+  await bench.closed(socket);
+  recorder.expectEvents(["close"], "of an abort");
+  expectSame(recorder.error, signal.reason, "the error is the signal's reason");
+  return peer;
+}
 
 function checksOf(way: TlsWay): RuntimeCheck[] {
   const how = TLS_WORDS[way];
@@ -60,21 +81,13 @@ function checksOf(way: TlsWay): RuntimeCheck[] {
     {
       clause: `${how} is stopped in the handshake when the signal fires`,
       async prove(bench) {
-        const server = await bench.listen();
-        const controller = new AbortController();
-        const { signal } = controller;
-        const hello = acceptHello(bench, server, way);
-        const socket = await connectTls(bench, server, way, trusting(bench), signal);
-        const recorder = bench.record(socket);
-        const peer = await hello;
-        await turns();
-        controller.abort(new Error("enough"));
-        const opening = bench.within(socket.opened, "`opened` settles");
-        const reason = await expectRejection(opening, "`opened` rejects");
-        expectSame(reason, signal.reason, "the rejection is the signal's reason");
-        await bench.closed(socket);
-        recorder.expectEvents(["close"], "of an abort");
-        expectSame(recorder.error, signal.reason, "the error is the signal's reason");
+        await abortHandshake(bench, way);
+      },
+    },
+    {
+      clause: `${how} leaves no connection when it is stopped in the handshake`,
+      async prove(bench) {
+        const peer = await abortHandshake(bench, way);
         await peer.hungUp();
       },
     },

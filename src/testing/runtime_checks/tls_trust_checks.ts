@@ -84,6 +84,24 @@ const NAMES: readonly (readonly [name: string, shown: Shown, accepted: boolean])
   ["127.0.0.2", "the right host", false],
 ];
 
+function serverNameCheck(way: TlsWay): RuntimeCheck {
+  return {
+    clause: `${TLS_WORDS[way]} verifies tls.serverName instead of the host name, where given`,
+    applies: (subject) => checksTls(subject, ...(way === "on" ? ["serverName"] as const : [])),
+    async prove(bench) {
+      for (const [serverName, shown, accepted] of NAMES) {
+        const server = await bench.listen();
+        const accepting = acceptTls(bench, server, way, identityFor(bench, shown));
+        const socket = await connectTls(bench, server, way, { ...trusting(bench), serverName });
+        if (accepted) {
+          await bench.opened(socket);
+          await converse(bench, socket, (await accepting).peer);
+        } else await failureOf(bench, socket);
+      }
+    },
+  };
+}
+
 /** The checks of trust. */
 export const tlsTrustChecks: readonly RuntimeCheck[] = [
   ...TLS_WAYS.flatMap((way) => TRUST.map((trust) => trustCheck(way, trust))),
@@ -103,22 +121,7 @@ export const tlsTrustChecks: readonly RuntimeCheck[] = [
       expectSame(serverName, undefined, "the name that was announced");
     },
   },
-  {
-    clause: "TLS verifies tls.serverName instead of the host name, where given",
-    applies: (subject) => checksTls(subject, "serverName"),
-    async prove(bench) {
-      for (const [serverName, shown, accepted] of NAMES) {
-        const server = await bench.listen();
-        const accepting = acceptTls(bench, server, "on", identityFor(bench, shown));
-        const tls = { ...trusting(bench), serverName };
-        const socket = await connectTls(bench, server, "on", tls);
-        if (accepted) {
-          await bench.opened(socket);
-          await converse(bench, socket, (await accepting).peer);
-        } else await failureOf(bench, socket);
-      }
-    },
-  },
+  ...TLS_WAYS.map(serverNameCheck),
   {
     clause: "TLS trusts no other authorities than those that it is given",
     applies: (subject) => checksTls(subject, "authorities"),
