@@ -37,6 +37,7 @@ export {
   LeaseReleasedError,
   type Outcome,
   PoolClosedError,
+  ScopeError,
   StatementTimeoutError,
   SteadyError,
   type SteadyErrorDetails,

@@ -255,6 +255,25 @@ export class LeaseReleasedError extends SteadyError {
 }
 
 /**
+ * Connections belong to one request here (workerd), and this was used outside of any, in another one, or after its end;
+ * nothing was sent.
+ */
+export class ScopeError extends SteadyError {
+  /**
+   * Makes the error.
+   *
+   * @param message A sentence that says what was used where, and what to do instead.
+   */
+  constructor(message: string) {
+    super("OUT_OF_SCOPE", message, { outcome: "not-applied", retryable: false });
+  }
+
+  static {
+    setName(this, "ScopeError");
+  }
+}
+
+/**
  * The connection was lost. `outcome` says what is known of the work at hand, `cause` what broke the connection.
  *
  * `code` is `CONNECTION_CLOSED`, as porsager's own error has it.

@@ -7,6 +7,7 @@
 import { POOL_OPTION_NAMES, type PoolOptions } from "../core/options.ts";
 import { checkDuration, checkNames, checkSignal, show } from "../core/validate.ts";
 import {
+  notPooled,
   POSTGRES_OPTION_NAMES,
   type PostgresOptions,
   type PostgresTypes,
@@ -101,6 +102,9 @@ export function splitOptions<T extends PostgresTypes>(
       });
   }
   if (max !== undefined) pool.max ??= max;
+  if (postgres.pooler === "transaction" && pool.multiplex === "auto") {
+    throw notPooled("statements are to share connections");
+  }
   return { url, pool: pool as PoolOptions, postgres: postgres as PostgresOptions<T> };
 }
 

@@ -10,7 +10,7 @@ import type { Pool } from "../core/pool.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import { isSingle } from "../driver/postgres/pipelining.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
-import type { Route } from "../driver/postgres/sql.ts";
+import type { Gate, Route } from "../driver/postgres/sql.ts";
 import {
   cancelledError,
   Statement,
@@ -52,6 +52,29 @@ export class PoolRoute implements Route {
     if (watch(errand.statement, this.#limits)) {
       errand.start(this.#pool, this.#acquire, this.#limits);
     }
+  }
+}
+
+/** A route that belongs to one request. */
+export class GuardedRoute implements Route {
+  readonly #route: Route;
+  readonly #gate: Gate;
+
+  /**
+   * @param route Where statements go that may.
+   * @param gate Says which may.
+   */
+  constructor(route: Route, gate: Gate) {
+    this.#route = route;
+    this.#gate = gate;
+  }
+
+  send(query: PorsagerQuery): void {
+    const refusal = this.#gate.refusal(query);
+    if (refusal === undefined) return this.#route.send(query);
+    const statement = new Statement(query);
+    statement.reject(refusal);
+    statement.end();
   }
 }
 

@@ -11,7 +11,7 @@ import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { Template } from "../driver/postgres/porsager.ts";
 import { Session } from "../driver/postgres/session.ts";
-import { createSql, type LeaseSql } from "../driver/postgres/sql.ts";
+import { createSql, type Gate, type LeaseSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   runTransaction,
@@ -30,6 +30,8 @@ export interface LeaseContext {
   readonly prototype: object;
   /** Checks options of `with` and makes limits of them. */
   readonly limit: (options: StatementOptions, base?: StatementLimits) => StatementLimits;
+  /** Asked before each use, where connections belong to one request. */
+  readonly gate?: Gate;
 }
 
 /**
@@ -63,9 +65,10 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
 
   #createSql(): LeaseSql<T> {
     const lease = this.#lease;
-    const { template, prototype } = this.#context;
+    const { template, prototype, gate } = this.#context;
     const route = new Session(
-      () => lease.released ? new LeaseReleasedError() : lease.connection,
+      (query) =>
+        gate?.refusal(query) ?? (lease.released ? new LeaseReleasedError() : lease.connection),
       this.#limits,
     );
     return Object.assign(createSql<T>(template, route, prototype), {
@@ -97,7 +100,9 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     signal: AbortSignal | undefined,
   ): Promise<TransactionResult<R>> {
-    const { template, limit } = this.#context;
+    const { template, limit, gate } = this.#context;
+    const refusal = gate?.refusal();
+    if (refusal !== undefined) throw refusal;
     return await runTransaction<R, T>({
       connection: this.#lease.connection,
       template,
@@ -105,6 +110,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       signal,
       limits: this.#limits,
       limit: (options) => limit(options, this.#limits),
+      gate,
     }, fn);
   }
 
@@ -141,22 +147,23 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
 
   /** Gives the connection back; what is left of a transaction is rolled back behind it. Idempotent. */
   release(): void {
-    this.#lease.release();
+    // By another request it would wake up those who wait in its own, where they cannot go on.
+    if (!this.#context.gate?.foreign) this.#lease.release();
   }
 
   /** Gives the connection up: it is closed at once and never lent again. Idempotent. */
   destroy(): void {
-    this.#lease.destroy();
+    if (!this.#context.gate?.foreign) this.#lease.destroy();
   }
 
   /** {@inheritDoc PostgresLease.release} */
   [Symbol.dispose](): void {
-    this.#lease.release();
+    this.release();
   }
 
   /** {@inheritDoc PostgresLease.release} */
   [Symbol.asyncDispose](): Promise<void> {
-    this.#lease.release();
+    this.release();
     return Promise.resolve();
   }
 }

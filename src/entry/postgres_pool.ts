@@ -12,7 +12,7 @@ import { commandText } from "../driver/postgres/commands.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresDriver } from "../driver/postgres/driver.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
-import { createSql, type PoolSql } from "../driver/postgres/sql.ts";
+import { createSql, type Gate, type PoolSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   runTransaction,
@@ -21,7 +21,7 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
-import { PoolRoute } from "./pool_route.ts";
+import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 
@@ -70,6 +70,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    *
    * @param driver The driver.
    * @param options The pool's options.
+   * @param gate Asked before each use of the pool, and of what it lends, where both belong to one request.
    * @returns The pool.
    * @throws {TypeError} If an option has the wrong type.
    * @throws {RangeError} If an option is out of range.
@@ -77,6 +78,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   static create<T extends PostgresTypes>(
     driver: PostgresDriver,
     options: PoolOptions,
+    gate?: Gate,
   ): PostgresPool<T> {
     const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
     return new PostgresPool<T>({
@@ -90,6 +92,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
           end: notOffered("end", "inside a lease"),
         }),
         limit: (more, base) => mergeLimits(clock, more, base),
+        gate,
       },
     });
   }
@@ -105,9 +108,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   }
 
   #createSql(): PoolSql<T> {
-    const { driver, pool, acquireTimeoutMs } = this.#shared;
+    const { driver, pool, acquireTimeoutMs, lease: { gate } } = this.#shared;
     const { template } = driver;
-    const route = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
+    const own = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
+    const route = gate === undefined ? own : new GuardedRoute(own, gate);
     const end = ({ timeout }: { timeout?: number | null } = {}): Promise<void> =>
       pool.close(
         timeout === undefined || timeout === null ? undefined : {
@@ -164,7 +168,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
     own: AbortSignal | undefined,
   ): Promise<TransactionResult<R>> {
-    const { pool, lease: { template, limit } } = this.#shared;
+    const { pool, lease: { template, limit, gate } } = this.#shared;
+    throwIfRefused(gate);
     const signal = anySignal(own, this.#limits?.signal);
     const lease = await pool.acquire(this.#acquireOptions({ signal }));
     try {
@@ -175,6 +180,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
         signal,
         limits: this.#limits,
         limit: (options) => limit(options, this.#limits),
+        gate,
       }, fn);
     } finally {
       lease.release();
@@ -193,6 +199,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
+    throwIfRefused(this.#shared.lease.gate);
     const lease = await this.#shared.pool.acquire(this.#acquireOptions(options));
     return new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
   }
@@ -312,6 +319,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function throwIfRefused(gate: Gate | undefined): void {
+  const refusal = gate?.refusal();
+  if (refusal !== undefined) throw refusal;
 }
 
 /** Options of a view on top of those of the view it is made from: both signals count, the new deadline replaces. */

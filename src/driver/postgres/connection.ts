@@ -31,6 +31,8 @@ export interface OpenOptions {
   readonly runtime: Runtime;
   /** Where and how. */
   readonly endpoint: Endpoint;
+  /** Whether each transaction may have another backend, so that none can be named by its process id. */
+  readonly pooled: boolean;
   /** Whether this connection learns the array types for all. */
   readonly fetchTypes: boolean;
   /** Lets idle connections go of the process. */
@@ -186,7 +188,7 @@ export class PostgresConnection {
     });
   }
 
-  /** Process id of the backend. */
+  /** Process id of the backend; behind a pooler, whatever that calls so. */
   get pid(): number {
     return this.#tap.pid;
   }
@@ -494,6 +496,7 @@ export class PostgresConnection {
   cancel(statement: Statement): void {
     if (statement.carrier !== this) return;
     if (this.#isWaiting(statement)) this.abort(statement, cancelledError("not-applied"));
+    else if (this.#options.pooled) this.abort(statement, cancelledError("unknown"));
     else if (!this.#hasNeighbours) void this.cancelCurrent().catch(ignore);
     else {
       statement.reject(cancelledError("unknown"));
@@ -511,7 +514,8 @@ export class PostgresConnection {
   async cancelCurrent(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     if (this.#current === undefined || this.#cancelling || this.#lost) return;
-    const { runtime, endpoint } = this.#options;
+    const { runtime, endpoint, pooled } = this.#options;
+    if (pooled) return this.destroy(new Error("the statement was cancelled"));
     this.#cancelling = true;
     try {
       await requestCancel(runtime, endpoint, this.#tap, signal);

@@ -27,17 +27,17 @@ import {
 } from "./options.ts";
 import type { Template } from "./porsager.ts";
 import { Statement } from "./statement.ts";
-import { TypeGate } from "./type_gate.ts";
+import { TypeGate, type TypeMemory } from "./type_gate.ts";
 
 /** The postgres driver: porsager `postgres`, one client for each physical connection. */
 export class PostgresDriver implements Driver<PostgresConnection> {
   /** Name of the driver. */
   readonly name = "postgres";
-  /** Statements of several users could be pipelined; transactions could not. */
-  readonly sharing: Sharing = "multiplex";
+  /** Statements of several users could be pipelined, unless a pooler is in between; transactions could not. */
+  readonly sharing: Sharing;
   readonly #runtime: Runtime;
   readonly #options: ResolvedPostgresOptions;
-  readonly #types = new TypeGate();
+  readonly #types: TypeGate;
   readonly #references = new IdleReferences();
 
   /**
@@ -45,10 +45,13 @@ export class PostgresDriver implements Driver<PostgresConnection> {
    *
    * @param runtime Supplies sockets.
    * @param options Checked options.
+   * @param types What is known of array types already, by drivers with the same options.
    */
-  constructor(runtime: Runtime, options: ResolvedPostgresOptions) {
+  constructor(runtime: Runtime, options: ResolvedPostgresOptions, types?: TypeMemory) {
     this.#runtime = runtime;
     this.#options = options;
+    this.sharing = options.pooled ? "exclusive" : "multiplex";
+    this.#types = new TypeGate(types);
   }
 
   /**
@@ -62,12 +65,13 @@ export class PostgresDriver implements Driver<PostgresConnection> {
 
   connect(options?: DriverCallOptions): Promise<PostgresConnection> {
     const signal = options?.signal;
-    const { template, endpoint } = this.#options;
+    const { template, endpoint, pooled } = this.#options;
     const open = async (fetchTypes: boolean): Promise<PostgresConnection> => {
       const connection = await PostgresConnection.open({
         template,
         runtime: this.#runtime,
         endpoint,
+        pooled,
         fetchTypes,
         references: this.#references,
         signal,

@@ -77,6 +77,15 @@ export interface PostgresOptions<T extends PostgresTypes = Record<never, never>>
   readonly onclose?: (id: number) => void;
   /** TCP keep-alive, in seconds of idleness; 0 for none. @default {60} */
   readonly keep_alive?: number | null;
+  /**
+   * What stands between here and the server. `"transaction"`: a pooler that may give each transaction to another backend
+   * (PgBouncer's transaction mode, Hyperdrive). Then no statement is prepared under a name, none is pipelined behind
+   * another, a cancel closes its connection instead of asking for a backend by its process id, and nothing is expected of
+   * a session: what a lease sets is not there for its next statement, unless both are in one transaction.
+   *
+   * @default {"none"}
+   */
+  readonly pooler?: "none" | "transaction";
   /** Which kind of server is wanted; another one is refused. */
   readonly target_session_attrs?: import("postgres").Options<T>["target_session_attrs"];
 }
@@ -106,6 +115,7 @@ export const POSTGRES_OPTION_NAMES: ReadonlySet<string> = new Set<keyof Postgres
   "onparameter",
   "onclose",
   "keep_alive",
+  "pooler",
   "target_session_attrs",
 ]);
 
@@ -124,6 +134,8 @@ export interface ResolvedPostgresOptions {
   readonly template: Template;
   /** Where and how. */
   readonly endpoint: Endpoint;
+  /** Whether each transaction may have another backend. */
+  readonly pooled: boolean;
 }
 
 /**
@@ -141,9 +153,9 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
 ): ResolvedPostgresOptions {
   checkOptions(options);
   const fromUrl = url === undefined ? {} : readUrl(url);
+  const given = { ...fromUrl.options, ...withoutAliases(options) };
   const parsed = parseOptions({
-    ...fromUrl.options,
-    ...withoutAliases(options),
+    ...pooledOptions(given),
     connection: { ...fromUrl.parameters, ...options.connection },
     // Without one porsager prints notices.
     onnotice: quietly(options.onnotice) ?? (() => {}),
@@ -151,6 +163,8 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
     onclose: quietly(options.onclose),
   }, refuseSocket);
   checkParsed(parsed);
+  const pooled = given.pooler === "transaction";
+  if (pooled && parsed.target_session_attrs) throw notPooled("target_session_attrs is given");
   const address = addressOf(parsed);
   const hostname = "hostname" in address ? address.hostname : undefined;
   const policy = tlsPolicy(parsed.ssl, parsed.sslnegotiation, hostname);
@@ -158,7 +172,27 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
   return {
     template: createTemplate(parsed),
     endpoint: { address, tls: policy, keepAliveMs: keepAlive > 0 ? keepAlive * 1000 : 0 },
+    pooled,
   };
+}
+
+/** The options as a pooler wants them. */
+function pooledOptions(given: Partial<GivenOptions>): Partial<GivenOptions> {
+  if (given.pooler !== "transaction") return given;
+  // A name would be one of the backend that happened to prepare it.
+  if (given.prepare === true) throw notPooled("statements are to be prepared");
+  return { ...given, prepare: false };
+}
+
+/**
+ * An option that a pooler cannot keep.
+ *
+ * @param what What is wanted of it.
+ */
+export function notPooled(what: string): TypeError {
+  return new TypeError(
+    `Cannot create pool as ${what}, which a pooler does not go with: leave it out, or pooler: "transaction"`,
+  );
 }
 
 function addressOf(parsed: ParsedOptions): SocketAddress {
@@ -238,6 +272,12 @@ function checkOptions(options: object): void {
   }
   for (const name of ["prepare", "no_prepare", "fetch_types"]) {
     checkType(name, given[name], "boolean");
+  }
+  const { pooler } = given;
+  if (pooler !== undefined && pooler !== "none" && pooler !== "transaction") {
+    throw new TypeError(
+      `Cannot create pool as pooler must be "none" or "transaction": received ${shown(pooler)}`,
+    );
   }
   for (const name of ["connection", "types"]) checkType(name, given[name], "object");
   // `postgres.toCamel` and its like are functions with the transforms as properties.

@@ -12,7 +12,7 @@ import { type StatementLimits, watch } from "./statement_limits.ts";
 
 /** Sends statements on one connection, until the borrower's time is over. */
 export class Session implements Route {
-  readonly #connection: () => PostgresConnection | Error;
+  readonly #connection: (query: PorsagerQuery) => PostgresConnection | Error;
   readonly #limits: StatementLimits | undefined;
   readonly #listener: StatementListener | undefined;
 
@@ -22,7 +22,7 @@ export class Session implements Route {
    * @param listener Told how each statement ends.
    */
   constructor(
-    connection: () => PostgresConnection | Error,
+    connection: (query: PorsagerQuery) => PostgresConnection | Error,
     limits?: StatementLimits,
     listener?: StatementListener,
   ) {
@@ -35,7 +35,7 @@ export class Session implements Route {
     const statement = new Statement(query, this.#listener);
     // As in porsager: the listener hears of the failure, so one that nobody awaits must not end the process.
     if (this.#listener?.failed !== undefined) query.catch(ignore);
-    const connection = this.#connection();
+    const connection = this.#connection(query);
     if (connection instanceof Error) {
       statement.reject(connection);
       statement.end();

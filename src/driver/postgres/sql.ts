@@ -28,6 +28,19 @@ export interface Route {
   send(query: PorsagerQuery): void;
 }
 
+/** Says whether something that belongs to one request may be used here and now. */
+export interface Gate {
+  /** Whether it belongs to another request than the one that runs. */
+  readonly foreign: boolean;
+  /**
+   * Asks before something is sent.
+   *
+   * @param query What is sent, if it is a query of the user's; its callbacks will run in the user's context.
+   * @returns Why it must not be; `undefined` if it may.
+   */
+  refusal(query?: PorsagerQuery): Error | undefined;
+}
+
 /** An `sql` while it is put together. */
 interface SqlFunction {
   (first: unknown, ...rest: unknown[]): unknown;

@@ -18,7 +18,7 @@ import type { PostgresConnection } from "./connection.ts";
 import type { PostgresTypes } from "./options.ts";
 import { isPostgresError, type PorsagerQuery, type Template } from "./porsager.ts";
 import { Session } from "./session.ts";
-import { createSql, type SqlTypes } from "./sql.ts";
+import { createSql, type Gate, type SqlTypes } from "./sql.ts";
 import { Statement, type StatementListener } from "./statement.ts";
 import type { StatementLimits, StatementOptions } from "./statement_limits.ts";
 
@@ -75,6 +75,8 @@ export interface TransactionContext {
   readonly limits: StatementLimits | undefined;
   /** Checks options of `with` and makes limits of them. */
   readonly limit: (options: StatementOptions) => StatementLimits;
+  /** Asked before each statement of the callback, where connections belong to one request. */
+  readonly gate?: Gate;
 }
 
 /**
@@ -120,18 +122,20 @@ class Transaction<T extends PostgresTypes> {
   readonly #signal: AbortSignal | undefined;
   readonly #limits: StatementLimits | undefined;
   readonly #limit: (options: StatementOptions) => StatementLimits;
+  readonly #gate: Gate | undefined;
   /** Rejects when there is no point in waiting for the callback any more. */
   readonly #interrupted: Promise<never>;
   readonly #stopListening: () => void;
   #savepoints = 0;
   #preparedName: string | undefined;
 
-  constructor({ connection, template, signal, limits, limit }: TransactionContext) {
+  constructor({ connection, template, signal, limits, limit, gate }: TransactionContext) {
     this.#connection = connection;
     this.#template = template;
     this.#signal = signal;
     this.#limits = limits;
     this.#limit = limit;
+    this.#gate = gate;
     const { promise, reject } = deferred();
     this.#interrupted = promise;
     const offLost = connection.onLost((cause) =>
@@ -157,7 +161,7 @@ class Transaction<T extends PostgresTypes> {
   }
 
   async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<TransactionResult<R>> {
-    const scope = new Scope(this.#connection, "transaction");
+    const scope = new Scope(this.#connection, "transaction", this.#gate);
     let result: TransactionResult<R>;
     try {
       result = await this.#call(scope, fn);
@@ -250,7 +254,7 @@ class Transaction<T extends PostgresTypes> {
       `s${this.#savepoints++}${name === undefined ? "" : `_${name}`}`,
     );
     await this.#connection.run(`savepoint ${identifier}`, { listener: outer.listener });
-    const scope = new Scope(this.#connection, "savepoint");
+    const scope = new Scope(this.#connection, "savepoint", this.#gate);
     try {
       return await this.#call(scope, fn);
     } catch (error) {
@@ -270,6 +274,7 @@ class Transaction<T extends PostgresTypes> {
 class Scope {
   readonly #connection: PostgresConnection;
   readonly #kind: string;
+  readonly #gate: Gate | undefined;
   #ended = false;
   /** Whether a statement failed; its error may be anything, `undefined` included. */
   broken = false;
@@ -283,15 +288,16 @@ class Scope {
     },
   };
 
-  constructor(connection: PostgresConnection, kind: string) {
+  constructor(connection: PostgresConnection, kind: string, gate: Gate | undefined) {
     this.#connection = connection;
     this.#kind = kind;
+    this.#gate = gate;
   }
 
   /** Makes the route of an `sql`. */
   route(limits?: StatementLimits): Session {
     return new Session(
-      () => this.#ended ? this.#endedError() : this.#connection,
+      (query) => this.#refusal(query) ?? this.#connection,
       limits,
       this.listener,
     );
@@ -301,13 +307,16 @@ class Scope {
     this.#ended = true;
   }
 
-  /** @throws {LeaseReleasedError} After the end. */
+  /** @throws {SteadyError} After the end, and where it must not be used. */
   check(): void {
-    if (this.#ended) throw this.#endedError();
+    const refusal = this.#refusal();
+    if (refusal !== undefined) throw refusal;
   }
 
-  #endedError(): LeaseReleasedError {
-    return new LeaseReleasedError(`Cannot use the ${this.#kind} as it has ended`);
+  #refusal(query?: PorsagerQuery): Error | undefined {
+    return this.#ended
+      ? new LeaseReleasedError(`Cannot use the ${this.#kind} as it has ended`)
+      : this.#gate?.refusal(query);
   }
 
   /** "current transaction is aborted" (25P02) only says that something failed before: what, is more useful. */

@@ -1,0 +1,260 @@
+/**
+ * A pool for runtimes whose connections belong to one request: outside of requests it is configuration only.
+ *
+ * @module
+ */
+
+import type { AcquireOptions } from "../core/options.ts";
+import type { PoolStats } from "../core/stats.ts";
+import type { PostgresTypes } from "../driver/postgres/options.ts";
+import type { PoolSql } from "../driver/postgres/sql.ts";
+import type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+import type {
+  TransactionOptions,
+  TransactionResult,
+  TransactionSql,
+} from "../driver/postgres/transaction.ts";
+import { Invocation, type InvocationHost, outsideError, type WaitUntil } from "./invocation.ts";
+import { checkStatementOptions } from "./options.ts";
+import type { PostgresLease } from "./postgres_lease.ts";
+import type { PostgresPool } from "./postgres_pool.ts";
+import { scopedSql } from "./scoped_sql.ts";
+
+/**
+ * A pool of PostgreSQL connections where connections belong to one request; made by `createPool` of `./workerd`.
+ *
+ * Each call of a handler that was wrapped by {@linkcode ScopedPool.scoped} has a pool of its own: connections, waiters,
+ * timers, and `max` are its own. It opens lazily, and closes behind the response. Everything else here works on the pool
+ * of the request that runs, and throws where none does.
+ *
+ * @example A worker
+ * ```ts
+ * import { createPool } from "@steady/pool/workerd";
+ *
+ * const db = createPool("postgres://app@db.example/app", { ssl: "verify-full" });
+ *
+ * export default {
+ *   fetch: db.scoped(async (request: Request) => {
+ *     const [user] = await db.sql`select name from users where id = ${new URL(request.url).pathname}`;
+ *     return Response.json(user);
+ *   }),
+ * };
+ * ```
+ */
+export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
+  readonly #host: InvocationHost<T>;
+  readonly #waitUntil: WaitUntil | undefined;
+  readonly #options: StatementOptions | undefined;
+  #sql: PoolSql<T> | undefined;
+
+  private constructor(
+    host: InvocationHost<T>,
+    waitUntil: WaitUntil | undefined,
+    options?: StatementOptions,
+  ) {
+    this.#host = host;
+    this.#waitUntil = waitUntil;
+    this.#options = options;
+  }
+
+  /**
+   * For entries of runtimes; users call `createPool`.
+   *
+   * @param host What all requests share.
+   * @param waitUntil Keeps a request alive whose handler is given nothing that could.
+   * @returns The pool.
+   */
+  static create<T extends PostgresTypes>(
+    host: InvocationHost<T>,
+    waitUntil: WaitUntil | undefined,
+  ): ScopedPool<T> {
+    return new ScopedPool<T>(host, waitUntil);
+  }
+
+  /**
+   * Wraps a handler so that the pool can be used within. What it opened is given back and closed behind the response, by
+   * the `waitUntil` of that argument which has one (`ctx`), else by that of `cloudflare:workers`. Statements that are on
+   * their way and leases that are not given back by then have five seconds.
+   *
+   * A wrapped handler that another calls shares that one's connections.
+   *
+   * @param handler Called with the arguments of the result: a `fetch`, `scheduled` or `queue` handler, or any function.
+   * @returns A function to be called instead.
+   *
+   * @example Work behind the response
+   * ```ts
+   * import { createPool } from "@steady/pool/workerd";
+   *
+   * const db = createPool("postgres://app@db.example/app");
+   * const log = db.scoped((path: string) => db.sql`insert into visits (path) values (${path})`);
+   *
+   * export default {
+   *   fetch(request: Request, _env: unknown, ctx: { waitUntil(promise: Promise<unknown>): void }) {
+   *     ctx.waitUntil(log(new URL(request.url).pathname));
+   *     return new Response("hello");
+   *   },
+   * };
+   * ```
+   */
+  scoped<Args extends unknown[], R>(
+    handler: (...args: Args) => R,
+  ): (...args: Args) => Promise<Awaited<R>> {
+    return async (...args): Promise<Awaited<R>> => {
+      const current = this.#host.current.get();
+      const invocation = current?.open
+        ? current
+        : new Invocation(this.#host, waitUntilOf(args) ?? this.#waitUntil);
+      return await invocation.run<R>(() => handler(...args));
+    };
+  }
+
+  /**
+   * Sends statements, each on a connection of its own; porsager's `Sql`, with its helpers, `begin`, `reserve` and `end`.
+   * It can be kept: whatever is called on it works on the pool of the request that runs.
+   *
+   * @throws {ScopeError} At each call outside of a wrapped handler.
+   */
+  get sql(): PoolSql<T> {
+    return this.#sql ??= scopedSql<T>(() => this.#pool.sql);
+  }
+
+  /**
+   * Runs `fn` in a transaction on a connection of its own: commits when it returns, rolls back when it throws or when a
+   * statement in it failed.
+   *
+   * @param fn What to do; its statements go through the `sql` it is given.
+   * @param options Isolation, access mode, signal.
+   * @returns What `fn` returns, after the server confirmed the commit.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {ConnectionLostError} If the connection was lost before COMMIT was sent; nothing of it is in force.
+   * @throws {CommitUnknownError} If it was lost after.
+   */
+  async transaction<R>(
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    options?: TransactionOptions,
+  ): Promise<TransactionResult<R>> {
+    return await this.#pool.transaction(fn, options);
+  }
+
+  /**
+   * Lends a connection for exclusive use, within the request that runs.
+   *
+   * @param options Signal and deadline of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
+   * @throws {TooManyWaitersError} If the queue is full.
+   * @throws {ConnectError} If the server refuses the pool for good.
+   */
+  async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
+    return await this.#pool.acquire(options);
+  }
+
+  /**
+   * Lends an idle connection, or none; never waits, opens nothing.
+   *
+   * @returns The lease, or `undefined`.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  tryAcquire(): PostgresLease<T> | undefined {
+    return this.#pool.tryAcquire();
+  }
+
+  /**
+   * Lends a connection to `fn` and takes it back in any case.
+   *
+   * @param fn What to do with it.
+   * @param options Signal and deadline of the acquire.
+   * @returns What `fn` returns.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  async use<R>(
+    fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
+    options?: AcquireOptions,
+  ): Promise<R> {
+    return await this.#pool.use(fn, options);
+  }
+
+  /**
+   * Takes a connection back; the same as the lease's own `release`.
+   *
+   * @param lease The lease. Idempotent.
+   */
+  release(lease: PostgresLease<T>): void {
+    lease.release();
+  }
+
+  /**
+   * A view of the same pool whose statements carry options.
+   *
+   * @param options Signal and deadline of each statement.
+   * @returns The view.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   */
+  with(options: StatementOptions): ScopedPool<T> {
+    checkStatementOptions(options);
+    return new ScopedPool<T>(this.#host, this.#waitUntil, mergeOptions(this.#options, options));
+  }
+
+  /**
+   * Learns array types that were created after the pool was, such as those of new enums.
+   *
+   * @returns Resolved when the types are known.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  async refreshTypes(): Promise<void> {
+    await this.#pool.refreshTypes();
+  }
+
+  /**
+   * Counts connections and waiters of the request that runs.
+   *
+   * @returns The counts at this instant.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  stats(): PoolStats {
+    return this.#pool.stats();
+  }
+
+  /**
+   * Condemns the present connections of the request that runs.
+   *
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  evict(): void {
+    this.#pool.evict();
+  }
+
+  /** The pool of the request that runs, as this view sees it. */
+  get #pool(): PostgresPool<T> {
+    const current = this.#host.current.get();
+    if (current === undefined) throw outsideError();
+    return this.#options === undefined ? current.pool : current.pool.with(this.#options);
+  }
+}
+
+function waitUntilOf(args: readonly unknown[]): WaitUntil | undefined {
+  for (const arg of args) {
+    if (typeof arg !== "object" || arg === null) continue;
+    const ctx = arg as { readonly waitUntil?: unknown };
+    if (typeof ctx.waitUntil === "function") {
+      return (promise) => (ctx as { waitUntil: WaitUntil }).waitUntil(promise);
+    }
+  }
+  return undefined;
+}
+
+/** As in a pool: both signals count, the new deadline replaces. */
+function mergeOptions(
+  base: StatementOptions | undefined,
+  { signal, timeoutMs }: StatementOptions,
+): StatementOptions {
+  if (base === undefined) return { signal, timeoutMs };
+  const signals = [base.signal, signal].filter((one) => one !== undefined);
+  return {
+    signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
+    timeoutMs: timeoutMs ?? base.timeoutMs,
+  };
+}
