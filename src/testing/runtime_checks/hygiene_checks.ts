@@ -10,7 +10,7 @@ import type {
   Socket,
   SocketHandlers,
 } from "../../core/runtime.ts";
-import { bytesOf } from "../byte_pattern.ts";
+import { bytesOf, MIB } from "../byte_pattern.ts";
 import { expectSame } from "../expect.ts";
 import { turns } from "../limit.ts";
 import type { RuntimeBench, RuntimeCheck } from "../runtime_bench.ts";
@@ -20,6 +20,9 @@ import { acceptTls, checksTls, trusting } from "../tls_bench.ts";
 type End = "destroy" | "close" | "peer" | "abort";
 
 const ENDS: readonly End[] = ["destroy", "close", "peer", "abort"];
+
+/** More than is ever queued without a word. */
+const MOST_BYTES = 64 * MIB;
 
 /** A recorder that also writes down the value of a variable at each event. */
 class Witness extends SocketRecorder implements SocketHandlers {
@@ -89,7 +92,7 @@ async function live(
   await witness.until(() => witness.size === 300_000, "all bytes are handed out");
   let written = 0;
   variable.run("write", () => {
-    do written += 100_000; while (socket.write(new Uint8Array(100_000)));
+    do written += 100_000; while (socket.write(new Uint8Array(100_000)) && written < MOST_BYTES);
   });
   const drained = witness.until(() => witness.events.includes("drain"), "drain is called");
   await peer.take(written);
