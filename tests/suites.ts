@@ -30,6 +30,8 @@ export interface Suite {
 const EVERYWHERE: readonly RuntimeName[] = ["deno", "bun", "node"];
 /** There is no file system, no child process and no listening socket there. */
 const NO_RUNNER = "no test runner in it: see edge";
+/** One test drives a process of each runtime. */
+const BY_DENO = "the tests in Deno's column run it there";
 const TOOLS = "checks tools of Deno";
 
 /** All suites, in the order they are printed; a file belongs to the first that names it. */
@@ -78,13 +80,19 @@ export const SUITES: readonly Suite[] = [
     elsewhere: { deno: "workerd only", bun: "workerd only", node: "workerd only" },
   },
   {
+    name: "parts of the demo",
+    files: /^demo\//,
+    runtimes: EVERYWHERE,
+    elsewhere: { workerd: NO_RUNNER },
+  },
+  {
     name: "demo",
-    files: /^demo/,
+    files: /^demo_test/,
     runtimes: ["deno"],
     elsewhere: {
-      bun: "run from Deno's column",
-      node: "run from Deno's column",
-      workerd: "run from Deno's column",
+      bun: BY_DENO,
+      node: BY_DENO,
+      workerd: BY_DENO,
     },
   },
   {
@@ -92,9 +100,9 @@ export const SUITES: readonly Suite[] = [
     files: /^package\//,
     runtimes: ["deno"],
     elsewhere: {
-      bun: "run from Deno's column",
-      node: "run from Deno's column",
-      workerd: "run from Deno's column",
+      bun: BY_DENO,
+      node: BY_DENO,
+      workerd: BY_DENO,
     },
   },
   {
