@@ -4,6 +4,8 @@
  * @module
  */
 
+import { runtimePath } from "../tests/support/runtimes.ts";
+
 /** Name of a runtime. */
 export type RuntimeName = "deno" | "bun" | "node";
 
@@ -30,7 +32,7 @@ const ARGS: Record<RuntimeName, readonly string[]> = {
 const OLDEST_NODE = [22, 18] as const;
 
 /**
- * Finds a runtime: Deno is the one that runs this, Bun and Node are looked for in `node_modules`, then in the `PATH`.
+ * Finds a runtime: Deno is the one that runs this, Bun and Node come from npm.
  *
  * @param name Which one.
  * @param given Path of its executable, when the search is not wanted.
@@ -38,23 +40,16 @@ const OLDEST_NODE = [22, 18] as const;
  * @throws {Error} When there is none, or none new enough.
  */
 export async function findRuntime(name: RuntimeName, given?: string): Promise<Runtime> {
-  for (const binary of given === undefined ? candidates(name) : [given]) {
-    const version = await versionOf(binary);
-    if (version === undefined || (name === "node" && !isNewEnough(version))) continue;
+  const binary = given ?? await runtimePath(name);
+  const version = await versionOf(binary);
+  if (version !== undefined && (name !== "node" || isNewEnough(version))) {
     return { name, version, binary, args: ARGS[name] };
   }
   throw new Error(
     name === "node"
-      ? `Cannot find Node ${OLDEST_NODE.join(".")} or newer: try --binary`
-      : `Cannot find ${name}: try --binary`,
+      ? `Cannot use ${binary} as Node: it has to be ${OLDEST_NODE.join(".")} or newer`
+      : `Cannot use ${binary} as ${name}`,
   );
-}
-
-function candidates(name: RuntimeName): string[] {
-  if (name === "deno") return [Deno.execPath()];
-  // By path: inside `deno task` a bare `bun` or `node` need not be the real one.
-  const local = new URL(`../node_modules/.bin/${name}`, import.meta.url).pathname;
-  return [local, name];
 }
 
 async function versionOf(binary: string): Promise<string | undefined> {

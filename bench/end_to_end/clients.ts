@@ -1,12 +1,13 @@
 /**
- * Who is measured end to end: ours, porsager's pool in three settings, porsager's single connection, and `pg`.
+ * Who is measured end to end: ours, porsager's pool in three settings, porsager's single connection, `pg`, and on Bun its
+ * own `SQL`.
  *
  * @module
  */
 
 import pg from "pg";
 import postgres from "postgres";
-import { createPool } from "../../src/entry/deno.ts";
+import { createPool } from "../../tests/support/entry.ts";
 
 /** One client, freshly made; it has no connection yet. */
 export interface Client {
@@ -110,6 +111,36 @@ function pgPool(url: string): Client {
   };
 }
 
+/** What is used of Bun's own client. */
+interface BunSql {
+  (strings: TemplateStringsArray, ...values: unknown[]): Promise<unknown>;
+  reserve(): Promise<BunSql & { release(): void }>;
+  begin<T>(fn: (sql: BunSql) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+function bunSql(url: string): Client {
+  const { SQL } = Reflect.get(globalThis, "Bun") as {
+    readonly SQL: new (options: { url: string; max: number }) => BunSql;
+  };
+  const sql = new SQL({ url, max: POOL_SIZE });
+  return {
+    select1: () => sql`select 1 as x`,
+    param: () =>
+      sql`select ${7}::int + i as a, ${"text"}::text as b from generate_series(1, 2) as i`,
+    async checkout() {
+      const reserved = await sql.reserve();
+      try {
+        await reserved`select 1 as x`;
+      } finally {
+        reserved.release();
+      }
+    },
+    transaction: () => sql.begin((sql) => sql`select 1 as x`),
+    close: () => sql.close(),
+  };
+}
+
 /** Makes each client; the first is ours. */
 export const clients: Record<string, (url: string) => Client> = {
   "steady": steady,
@@ -118,4 +149,15 @@ export const clients: Record<string, (url: string) => Client> = {
   "porsager, max_pipeline 0": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 0 }),
   "porsager, 1 connection": (url) => porsagerStatements(url, { max: 1 }),
   "pg": pgPool,
+  "Bun.sql": bunSql,
 };
+
+/**
+ * Tells who can be measured on a runtime.
+ *
+ * @param runtime Its name.
+ * @returns Names of the clients.
+ */
+export function clientNames(runtime: string): string[] {
+  return Object.keys(clients).filter((name) => name !== "Bun.sql" || runtime === "bun");
+}

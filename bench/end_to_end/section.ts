@@ -10,7 +10,7 @@ import { withServer } from "../postgres.ts";
 import { print, progress } from "../print.ts";
 import type { BenchOptions, Section } from "../section.ts";
 import { format, formatRatio, median } from "../statistics.ts";
-import { clients, POOL_SIZE } from "./clients.ts";
+import { clientNames, POOL_SIZE } from "./clients.ts";
 import type { ChildInput, ChildReport, DriftInput } from "./exchange.ts";
 import type { Stretch } from "./load.ts";
 import { type Mode, modes } from "./modes.ts";
@@ -26,14 +26,10 @@ export const postgresSection: Section = {
     const wanted = (name: string): boolean =>
       options.scenarios.length === 0 || options.scenarios.includes(name);
     print("\n## End to end on PostgreSQL\n");
-    if (options.runtime.name !== "deno") {
-      print(`Not yet on ${options.runtime.name}: this version has sockets for Deno only.`);
-      return;
-    }
     print(
       `Pools of ${POOL_SIZE}, client and server on the same cores. Each round makes every client anew, one after the other;\n` +
         "medians of the rounds. In brackets: our operations per second relative to that client's in the same round (median).\n" +
-        "`max_pipeline 1` keeps two statements in flight on a connection, `max_pipeline 0` one, as we do.",
+        "`max_pipeline 1` keeps two statements in flight on a connection, `max_pipeline 0` one.",
     );
     await withServer(async (url) => {
       for (const mode of modes) {
@@ -44,8 +40,8 @@ export const postgresSection: Section = {
   },
 };
 
-function subjects({ subjects }: BenchOptions): string[] {
-  return Object.keys(clients).filter((name) =>
+function subjects({ runtime, subjects }: BenchOptions): string[] {
+  return clientNames(runtime.name).filter((name) =>
     name === OURS || subjects.length === 0 || subjects.includes(name)
   );
 }

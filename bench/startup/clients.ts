@@ -14,8 +14,8 @@ const pg: Load = () => import("./clients/pg.ts");
 
 const clients: Record<RuntimeName, Readonly<Record<string, Load>>> = {
   deno: { steady: () => import("./clients/steady_deno.ts"), postgres, pg },
-  bun: { postgres, pg },
-  node: { postgres, pg },
+  bun: { steady: () => import("./clients/steady_bun.ts"), postgres, pg },
+  node: { steady: () => import("./clients/steady_node.ts"), postgres, pg },
 };
 
 /**
