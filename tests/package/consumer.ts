@@ -2,7 +2,7 @@
  * A program of somebody who uses the package, in the way and under the name it is installed by; the tests put the name of
  * another runtime's entry in the place of Deno's.
  *
- * Arguments: URL of a server. Prints what it has seen, in JSON.
+ * Arguments: URL of a server. Prints what it has seen, in JSON. Written so that Node 22 can run it.
  *
  * @module
  */
@@ -83,9 +83,10 @@ async function timeout(url: string): Promise<unknown> {
 
 /** A pool of the consumer's own wiring, and one that needs no server. */
 async function otherPools(url: string): Promise<unknown[]> {
-  await using pool = new core.Pool(postgresDriver({ runtime, url }), { max: 1 });
+  const pool = new core.Pool(postgresDriver({ runtime, url }), { max: 1 });
   const status = await pool.use(({ connection }) => connection.status);
-  await using fake = new core.Pool(new FakeDriver(), { clock: new VirtualClock(), max: 3 });
+  await pool.close();
+  const fake = new core.Pool(new FakeDriver(), { clock: new VirtualClock(), max: 3 });
   return [status, fake.stats().max];
 }
 
