@@ -10,6 +10,7 @@ import type { Pool } from "../core/pool.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import { isSingle } from "../driver/postgres/pipelining.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
+import { refuse } from "../driver/postgres/session.ts";
 import type { Gate, Route } from "../driver/postgres/sql.ts";
 import {
   cancelledError,
@@ -71,10 +72,8 @@ export class GuardedRoute implements Route {
 
   send(query: PorsagerQuery): void {
     const refusal = this.#gate.refusal(query);
-    if (refusal === undefined) return this.#route.send(query);
-    const statement = new Statement(query);
-    statement.reject(refusal);
-    statement.end();
+    if (refusal === undefined) this.#route.send(query);
+    else refuse(query, refusal);
   }
 }
 

@@ -32,18 +32,29 @@ export class Session implements Route {
   }
 
   send(query: PorsagerQuery): void {
-    const statement = new Statement(query, this.#listener);
     // As in porsager: the listener hears of the failure, so one that nobody awaits must not end the process.
     if (this.#listener?.failed !== undefined) query.catch(ignore);
     const connection = this.#connection(query);
-    if (connection instanceof Error) {
-      statement.reject(connection);
-      statement.end();
-    } else if (watch(statement, this.#limits)) {
+    if (connection instanceof Error) return refuse(query, connection);
+    const statement = new Statement(query, this.#listener);
+    if (watch(statement, this.#limits)) {
       statement.watch?.startTimer();
       connection.send(statement);
     }
   }
+}
+
+/**
+ * Rejects a query that nobody may send. No listener hears of it: who may not send anything in a transaction must not spoil
+ * it either.
+ *
+ * @param query Not sent.
+ * @param reason Why not.
+ */
+export function refuse(query: PorsagerQuery, reason: Error): void {
+  const statement = new Statement(query);
+  statement.reject(reason);
+  statement.end();
 }
 
 function ignore(): void {}
