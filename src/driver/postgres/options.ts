@@ -15,7 +15,7 @@ export type PostgresTypes = Record<string, import("postgres").PostgresType>;
 
 /**
  * Options of the postgres driver, named and meant as porsager `postgres` has them. What is not given is read from the
- * `PG*` environment variables that porsager reads.
+ * `PG*` environment variables that porsager reads; those that may not be read (Deno) count as not set.
  */
 export interface PostgresOptions<T extends PostgresTypes = Record<never, never>> {
   /** Host name or address; a path is the directory of a Unix socket. @default {"localhost"} */
