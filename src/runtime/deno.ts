@@ -27,7 +27,8 @@ function needsNode({ address, secureTransport, tls }: ConnectPlan): boolean {
  * Deno's own sockets are as fast as those of `node:net` (figures in `bench/byte_path.ts`), and hand out what a server
  * said last although a write has failed. They cannot set the idle time of keep-alive: the system's applies.
  *
- * Needs the permission `--allow-net` for the server, and `--allow-read` and `--allow-write` for a Unix socket.
+ * Needs the permission `--allow-net` for the server, or `--allow-read`, `--allow-write` and
+ * `--allow-net=unix:PATH` for a Unix socket.
  *
  * @example
  * ```ts

@@ -164,7 +164,7 @@ export class FakeDriver implements Driver<FakeConnection> {
    * @param delayMs How late, in milliseconds of the driver's clock.
    * @param times How often; by default until {@linkcode FakeDriver.restore}.
    */
-  delay(operation: FakeOperation, delayMs: number, times = Infinity): void {
+  delay(operation: FakeOperation, delayMs: number, times: number = Infinity): void {
     this.#server.faults.add(operation, { kind: "delay", delayMs }, times);
   }
 
@@ -174,7 +174,7 @@ export class FakeDriver implements Driver<FakeConnection> {
    * @param operation Which.
    * @param times How often; by default until {@linkcode FakeDriver.restore}.
    */
-  hold(operation: FakeOperation, times = Infinity): void {
+  hold(operation: FakeOperation, times: number = Infinity): void {
     this.#server.faults.add(operation, { kind: "hold" }, times);
   }
 
