@@ -36,7 +36,7 @@ async function withConnections(
   }
 }
 
-Deno.test("DenoSocket closes a connection that Deno.connect() has ready when the signal has fired", async () => {
+Deno.test("PulledSocket over Deno.Conn closes a connection that Deno.connect() has ready when the signal has fired", async () => {
   const connect: (options: Deno.ConnectOptions) => Promise<Deno.TcpConn> = Deno.connect;
   const controller = new AbortController();
   // What Deno 2.9 does when the abort comes behind the connection, which otherwise happens in a few turns of a hundred.
@@ -59,7 +59,7 @@ Deno.test("DenoSocket closes a connection that Deno.connect() has ready when the
   }
 });
 
-Deno.test("DenoSocket sends in one write what was written in one turn, or while a write was under way", async () => {
+Deno.test("PulledSocket over Deno.Conn sends in one write what was written in one turn, or while a write was under way", async () => {
   const sizes: number[] = [];
   const change = (conn: Deno.Conn): void => {
     const write = conn.write.bind(conn);
@@ -84,7 +84,7 @@ Deno.test("DenoSocket sends in one write what was written in one turn, or while 
     }));
 });
 
-Deno.test("DenoSocket finishes writes that were only done in part", async () => {
+Deno.test("PulledSocket over Deno.Conn finishes writes that were only done in part", async () => {
   const change = (conn: Deno.Conn): void => {
     const write = conn.write.bind(conn);
     conn.write = (bytes) => write(bytes.subarray(0, 7));
@@ -106,7 +106,7 @@ Deno.test("DenoSocket finishes writes that were only done in part", async () => 
     }));
 });
 
-Deno.test("DenoSocket ends when a write takes nothing", async () => {
+Deno.test("PulledSocket over Deno.Conn ends when a write takes nothing", async () => {
   const change = (conn: Deno.Conn): void => {
     conn.write = () => Promise.resolve(0);
   };
@@ -122,7 +122,7 @@ Deno.test("DenoSocket ends when a write takes nothing", async () => {
     }));
 });
 
-Deno.test("DenoSocket hands out what the peer said before it hung up, although a write failed first", async () => {
+Deno.test("PulledSocket over Deno.Conn hands out what the peer said before it hung up, although a write failed first", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const socket = runtime.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   const recorder = record(socket);
@@ -145,7 +145,7 @@ Deno.test("DenoSocket hands out what the peer said before it hung up, although a
   assertInstanceOf(recorder.error, Error);
 });
 
-Deno.test("DenoSocket ends when it cannot send any more, although the peer does not hang up", async () => {
+Deno.test("PulledSocket over Deno.Conn ends when it cannot send any more, although the peer does not hang up", async () => {
   const broken = new Error("no way out");
   const change = (conn: Deno.Conn): void => {
     conn.write = () => Promise.reject(broken);
@@ -174,7 +174,7 @@ Deno.test("DenoSocket ends when it cannot send any more, although the peer does 
     }));
 });
 
-Deno.test("DenoSocket hands out views of one block, and reads into it where it ended", async () => {
+Deno.test("PulledSocket over Deno.Conn hands out views of one block, and reads into it where it ended", async () => {
   await withServer(async (server) => {
     const socket = runtime.connect(server.address);
     const recorder = record(socket);
@@ -198,7 +198,7 @@ Deno.test("DenoSocket hands out views of one block, and reads into it where it e
   });
 });
 
-Deno.test("DenoSocket refuses startTls() while a read is under way, and stays as it is", async () => {
+Deno.test("PulledSocket over Deno.Conn refuses startTls() while a read is under way, and stays as it is", async () => {
   await withServer(async (server) => {
     const tls: TlsOptions = { verify: "full" };
     const socket = runtime.connect(server.address, { secureTransport: "starttls", tls });
@@ -217,7 +217,7 @@ Deno.test("DenoSocket refuses startTls() while a read is under way, and stays as
 });
 
 Deno.test({
-  name: "DenoSocket rejects `opened` without the permission",
+  name: "PulledSocket over Deno.Conn rejects `opened` without the permission",
   permissions: { net: false },
   async fn() {
     const socket = runtime.connect({ hostname: "127.0.0.1", port: 5432 });
