@@ -21,6 +21,7 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
+import { gatedTemplate } from "./gated_template.ts";
 import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
@@ -81,13 +82,14 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     gate?: Gate,
   ): PostgresPool<T> {
     const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
+    const template = gate === undefined ? driver.template : gatedTemplate(driver.template, gate);
     return new PostgresPool<T>({
       driver,
       pool: new Pool(driver, options),
       acquireTimeoutMs,
       lease: {
-        template: driver.template,
-        prototype: paritySql(driver.template, {
+        template,
+        prototype: paritySql(template, {
           reserve: notOffered("reserve", "inside a lease"),
           end: notOffered("end", "inside a lease"),
         }),
@@ -108,8 +110,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   }
 
   #createSql(): PoolSql<T> {
-    const { driver, pool, acquireTimeoutMs, lease: { gate } } = this.#shared;
-    const { template } = driver;
+    const { pool, acquireTimeoutMs, lease: { template, gate } } = this.#shared;
     const own = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
     const route = gate === undefined ? own : new GuardedRoute(own, gate);
     const end = ({ timeout }: { timeout?: number | null } = {}): Promise<void> =>

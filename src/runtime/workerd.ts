@@ -54,7 +54,8 @@ function whatItCannot(
  * request that opened it.
  *
  * TLS verifies certificates in full, against the publicly trusted authorities; nothing else can be had, and to ask for it
- * throws. Keep-alive cannot be set.
+ * throws. Whether a handshake succeeded is known with the first byte that comes: `opened` is fulfilled before, and a
+ * failure closes the socket with an error. Keep-alive cannot be set.
  *
  * @example
  * ```ts

@@ -10,7 +10,12 @@ import type { Conn } from "./conn.ts";
 /** Most bytes of one read. */
 const READ_BYTES = 64 * 1024;
 
-/** A connection of workerd; whoever makes it owns the socket. */
+/**
+ * A connection of workerd; whoever makes it owns the socket.
+ *
+ * workerd calls a socket with TLS open before the handshake is done, and one that fails is a stream that ends, without a
+ * reason: an end before the first byte is told as such a failure. No byte of ours leaves before the handshake.
+ */
 export class WorkerdConn implements Conn {
   readonly #native: NativeSocket;
   readonly #reader: ReadableStreamBYOBReader;
@@ -20,10 +25,16 @@ export class WorkerdConn implements Conn {
    * what the receiver was handed of it before: so each arrival is copied. Without memory of ours it gives 4 KiB at most.
    */
   #memory: ArrayBuffer = new ArrayBuffer(READ_BYTES);
+  /** Name on the certificate, until a byte that came proves the handshake; `undefined` without TLS. */
+  #unproven: string | undefined;
 
-  /** @param native An open socket. */
-  constructor(native: NativeSocket) {
+  /**
+   * @param native An open socket.
+   * @param serverName With TLS, the name on the certificate.
+   */
+  constructor(native: NativeSocket, serverName: string | undefined) {
     this.#native = native;
+    this.#unproven = serverName;
     this.#reader = native.readable.getReader({ mode: "byob" });
     this.#writer = native.writable.getWriter();
     // The end is seen by reading; here it would only go unhandled.
@@ -34,14 +45,32 @@ export class WorkerdConn implements Conn {
     const most = Math.min(into.byteLength, READ_BYTES);
     const { value, done } = await this.#reader.read(new Uint8Array(this.#memory, 0, most));
     if (value !== undefined) this.#memory = value.buffer;
-    if (done) return null;
+    if (done) {
+      this.#throwIfUnproven();
+      return null;
+    }
+    this.#unproven = undefined;
     into.set(value);
     return value.byteLength;
   }
 
   async write(bytes: Uint8Array): Promise<number> {
-    await this.#writer.write(bytes);
+    try {
+      await this.#writer.write(bytes);
+    } catch (error) {
+      this.#throwIfUnproven(error);
+      throw error;
+    }
     return bytes.byteLength;
+  }
+
+  #throwIfUnproven(cause?: unknown): void {
+    if (this.#unproven === undefined) return;
+    throw new Error(
+      `the TLS handshake failed (is the certificate publicly trusted, and for ${this.#unproven}?), ` +
+        "or the server hung up behind it",
+      { cause },
+    );
   }
 
   async closeWrite(): Promise<void> {

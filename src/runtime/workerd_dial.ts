@@ -6,14 +6,13 @@
 
 import { connectNative, type NativeSocket } from "./cloudflare.ts";
 import type { Dialer } from "./conn.ts";
-import type { ConnectPlan } from "./connect_plan.ts";
 import { WorkerdConn } from "./workerd_conn.ts";
 
 /** workerd's connections. */
 export const workerdDialer: Dialer<WorkerdConn> = {
   canceller: () => new AbortController(),
 
-  async dial({ address, secureTransport }, cancel) {
+  async dial({ address, secureTransport, serverName }, cancel) {
     cancel.throwIfAborted();
     // Plans with a Unix socket are refused (see `workerd.ts`).
     const { hostname, port } = address as { hostname: string; port: number };
@@ -23,20 +22,22 @@ export const workerdDialer: Dialer<WorkerdConn> = {
         allowHalfOpen: true,
       }),
       cancel,
+      secureTransport === "on" ? serverName : undefined,
     );
   },
 
-  async secure(plan, conn, cancel) {
-    return await opened(secureNative(plan, conn.release()), cancel);
+  async secure({ serverName }, conn, cancel) {
+    const native = conn.release().startTls({ expectedServerHostname: serverName });
+    return await opened(native, cancel, serverName);
   },
 };
 
-function secureNative({ serverName }: ConnectPlan, native: NativeSocket): NativeSocket {
-  return native.startTls({ expectedServerHostname: serverName });
-}
-
-/** Waits until a socket is open. */
-async function opened(native: NativeSocket, cancel: AbortSignal): Promise<WorkerdConn> {
+/** Waits until a socket is open. When a TLS handshake is done workerd does not tell: see {@linkcode WorkerdConn}. */
+async function opened(
+  native: NativeSocket,
+  cancel: AbortSignal,
+  serverName: string | undefined,
+): Promise<WorkerdConn> {
   native.closed.catch(ignore);
   const { promise: cancelled, reject } = Promise.withResolvers<never>();
   const abort = (): void => reject(cancel.reason);
@@ -44,7 +45,7 @@ async function opened(native: NativeSocket, cancel: AbortSignal): Promise<Worker
   if (cancel.aborted) abort();
   try {
     await Promise.race([native.opened, cancelled]);
-    return new WorkerdConn(native);
+    return new WorkerdConn(native, serverName);
   } catch (error) {
     // That is done when the attempt has come to its end, which it may never.
     native.close().catch(ignore);

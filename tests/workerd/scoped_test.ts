@@ -45,7 +45,7 @@ Deno.test("Leases, views, callbacks and cancels work in a worker", async (test) 
     await test.step("a view's deadline holds", async () => {
       const { name, ms } = await workerd.get<Outcome>("/limits");
       assertEquals(name, "StatementTimeoutError");
-      assertLess(ms ?? Infinity, 4_000);
+      assertLess(ms ?? Infinity, 900);
     });
     await test.step("callbacks of cursors and forEach find the pool", async () => {
       const [...seen] = await workerd.get<number[]>("/callbacks");

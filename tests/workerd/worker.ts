@@ -116,7 +116,11 @@ const scoped: Record<string, Action> = {
       kept = { lease, query, begin, transaction };
       await transaction`select pg_sleep(1)`;
     });
-    return (await lease.sql`select 1 as own`)[0];
+    try {
+      return (await lease.sql`select 1 as own`)[0];
+    } finally {
+      lease.release();
+    }
   },
   "use-kept": useKept,
   async leaks() {
@@ -131,7 +135,7 @@ const scoped: Record<string, Action> = {
     ctx.waitUntil(work());
     return "responded";
   },
-  limits: () => outcome(() => db.with({ timeoutMs: 100 }).sql`select pg_sleep(5)`),
+  limits: () => outcome(() => db.with({ timeoutMs: 100 }).sql`select pg_sleep(1)`),
   async lease() {
     await using lease = await db.acquire();
     await lease.sql`set application_name to 'mine'`;
@@ -214,6 +218,7 @@ const plain: Record<string, Action> = {
   }),
   secure: (parameters) => {
     const secure = createPool(String(parameters.get("url")), {
+      acquireTimeoutMs: 2_000,
       ssl: parameters.get("servername") === null
         ? "verify-full"
         : { servername: String(parameters.get("servername")) },
