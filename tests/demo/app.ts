@@ -10,11 +10,14 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import { expectChild } from "../support/child.ts";
 import { runtimePath } from "../support/runtimes.ts";
-import { appCommand, type AppRuntime } from "./app_command.ts";
+import { appCommand, type AppRuntime, TITLES } from "./app_command.ts";
 import type { ServiceStats } from "./order_service.ts";
 
 /** How long an app may take to end; a bound for what should never happen. */
 const FAREWELL_MS = 5_000;
+
+/** How long an app may take to tell its counts. */
+const ANSWER_MS = 5_000;
 
 /** A running app. */
 export class App implements AsyncDisposable {
@@ -22,20 +25,32 @@ export class App implements AsyncDisposable {
   readonly url: string;
   /** Name and version of the runtime. */
   readonly runtime: string;
+  /** Whether each request has a pool of its own, as connections cannot outlive requests. */
+  readonly poolPerRequest: boolean;
+  /** Aborted when it ends without having been told to. */
+  readonly lost: AbortSignal;
   readonly #process: ChildProcess;
   readonly #ended: Promise<number | string>;
   #ending: Promise<void> | undefined;
 
   private constructor(
-    runtime: string,
+    name: AppRuntime,
+    version: string | undefined,
     port: number,
     process: ChildProcess,
     ended: Promise<number | string>,
   ) {
-    this.runtime = runtime;
+    this.runtime = `${TITLES[name]} ${version}`;
+    this.poolPerRequest = name === "workerd";
     this.url = `http://127.0.0.1:${port}`;
     this.#process = process;
     this.#ended = ended;
+    const lost = new AbortController();
+    this.lost = lost.signal;
+    process.stdout?.once("close", () => {
+      if (this.#ending) return;
+      lost.abort(new Error(`The app on ${this.runtime} ended before its time`));
+    });
   }
 
   /**
@@ -47,9 +62,9 @@ export class App implements AsyncDisposable {
    */
   static async start(name: AppRuntime, databaseUrl: string): Promise<App> {
     const path = await runtimePath(name);
-    const { title, program, args } = appCommand(name, path);
     const [version] = /\d[\d.-]*\d/.exec(await expectChild(path, ["--version"])) ?? [];
-    const child = spawn(program, args, {
+    await using command = await appCommand(name, path);
+    const child = spawn(command.program, command.args, {
       // A session of its own: the Ctrl+C that ends the demo must not end the app before the load.
       detached: true,
       env: { ...process.env, DATABASE_URL: databaseUrl },
@@ -61,12 +76,12 @@ export class App implements AsyncDisposable {
     });
     const port = await portOf(child.stdout);
     if (port === undefined) throw new Error(`It ended before it served: ${await ended}`);
-    return new App(`${title} ${version}`, port, child, ended);
+    return new App(name, version, port, child, ended);
   }
 
   /** @returns What the service says of itself. Rejects if it does not answer in time. */
   async stats(): Promise<ServiceStats> {
-    const response = await fetch(`${this.url}/stats`, { signal: AbortSignal.timeout(1_000) });
+    const response = await fetch(`${this.url}/stats`, { signal: AbortSignal.timeout(ANSWER_MS) });
     return await response.json();
   }
 

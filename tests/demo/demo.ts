@@ -53,10 +53,12 @@ export async function runDemo(
   const meter = new Meter();
   const ledger = new Ledger();
   const { clients, rate, seconds } = options;
-  terminal.line(`service: ${app.url} on ${app.runtime}, pool of ${pool.max} connections`);
+  const connections = `${pool.max} connections${app.poolPerRequest ? " for each request" : ""}`;
+  terminal.line(`service: ${app.url} on ${app.runtime}, pool of ${connections}`);
   terminal.line(`load: ${clients} clients, ${rate} requests a second, for ${seconds} s`);
   const accident = await runLoad({
-    ...{ database, ledger, meter, terminal, signal, options, app },
+    ...{ database, ledger, meter, terminal, options, app },
+    signal: AbortSignal.any([signal, app.lost]),
   });
   const service = await app.stats();
   // Before the check, so that nothing is under way any more.
@@ -68,7 +70,7 @@ export async function runDemo(
   }
   const findings = await checkLedger(database.url, ledger);
   signal.throwIfAborted();
-  terminal.line("\n" + report({ meter, accident, findings, service }) + "\n");
+  terminal.line("\n" + report({ meter, accident, findings, service, app }) + "\n");
   const problems = judge(findings, ledger, meter, accident);
   for (const problem of problems) terminal.line(`WRONG: ${problem}`);
   terminal.line(
@@ -132,7 +134,7 @@ async function runLoad(context: LoadContext): Promise<Accident> {
   const tell = (event: string): void => terminal.line(`${secondsOf(meter.elapsedMs)} ${event}`);
   using _progress = showProgress(terminal, {
     ...{ meter, endMs: () => endMs },
-    stats: () => app.stats(),
+    pool: app.poolPerRequest ? undefined : async () => (await app.stats()).pool,
   });
 
   const running = load.run();

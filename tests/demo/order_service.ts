@@ -27,14 +27,17 @@ export interface ServiceStats {
   readonly pool: PoolStats;
 }
 
+/** What the service needs of a pool: of one for all requests, or of one that makes one for each. */
+export type OrderDatabase = Pick<PostgresPool, "sql" | "stats" | "transaction">;
+
 /** The service. */
 export class OrderService {
-  readonly #db: PostgresPool;
+  readonly #db: OrderDatabase;
   #committed = 0;
   #failed = 0;
 
   /** @param db Where the shop's tables are. */
-  constructor(db: PostgresPool) {
+  constructor(db: OrderDatabase) {
     this.#db = db;
   }
 

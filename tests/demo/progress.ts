@@ -17,18 +17,28 @@ export interface ProgressSource {
   readonly meter: Meter;
   /** When it ends, in milliseconds since the start of the measurement. */
   readonly endMs: () => number;
-  readonly stats: () => Promise<{ readonly pool: PoolStats }>;
+  /** Counts of the pool; undefined if there is none that lives longer than a request. */
+  readonly pool: (() => Promise<PoolStats>) | undefined;
 }
 
-function describe({ meter, endMs }: ProgressSource, pool: PoolStats | undefined): string {
+function describe({ meter, endMs }: ProgressSource, pool: string): string {
   const { elapsedMs } = meter;
   const done = Math.min(BAR_LENGTH, Math.round(BAR_LENGTH * elapsedMs / endMs()));
   const bar = "#".repeat(done).padEnd(BAR_LENGTH, ".");
   const lastSecond = meter.acknowledgedIn({ from: elapsedMs - 1_000, to: Infinity });
   const orders = meter.acknowledgedIn({ from: 0, to: Infinity }).toLocaleString("en-US");
-  const connections = pool ? `${pool.total}/${pool.max}, ${pool.waiters} waiting` : "unknown";
   return `${secondsOf(elapsedMs)} [${bar}] ${orders} orders, ${lastSecond}/s, ` +
-    `${meter.errorCount} errors; pool ${connections}`;
+    `${meter.errorCount} errors${pool}`;
+}
+
+async function describePool({ pool }: ProgressSource): Promise<string> {
+  if (pool === undefined) return "";
+  try {
+    const { total, max, waiters } = await pool();
+    return `; pool ${total}/${max}, ${waiters} waiting`;
+  } catch {
+    return "; pool unknown";
+  }
 }
 
 /**
@@ -51,8 +61,8 @@ export function secondsOf(ms: number): string {
 export function showProgress(terminal: Terminal, source: ProgressSource): Disposable {
   let ended = false;
   const show = async (): Promise<void> => {
-    const stats = await source.stats().catch(() => undefined);
-    if (!ended) terminal.status(describe(source, stats?.pool));
+    const pool = await describePool(source);
+    if (!ended) terminal.status(describe(source, pool));
   };
   const timer = setInterval(
     show,

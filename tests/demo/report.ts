@@ -15,6 +15,7 @@ export interface ReportSource {
   readonly accident: Accident;
   readonly service: ServiceStats;
   readonly findings: Findings;
+  readonly app: { readonly poolPerRequest: boolean };
 }
 
 /** Name, value, remark. */
@@ -79,7 +80,7 @@ function errors({ meter }: ReportSource): Row[] {
   ];
 }
 
-function connections({ meter, accident }: ReportSource): Row[] {
+function connections({ meter, accident, app }: ReportSource): Row[] {
   const { longestStall: stall } = meter;
   return [
     [
@@ -87,7 +88,7 @@ function connections({ meter, accident }: ReportSource): Row[] {
       count(meter.sessionsIn({ from: 0, to: Infinity })),
       "backends that took an order",
     ],
-    [
+    app.poolPerRequest ? ["  reconnects", "–", "each request opens its own"] : [
       "  reconnects",
       count(meter.sessionsIn({ from: accident.from, to: Infinity })),
       "after the kill",
