@@ -33,12 +33,13 @@ import { scopedSql } from "./scoped_sql.ts";
  *
  * const db = createPool("postgres://app@db.example/app", { ssl: "verify-full" });
  *
- * export default {
+ * const worker = {
  *   fetch: db.scoped(async (request: Request) => {
  *     const [user] = await db.sql`select name from users where id = ${new URL(request.url).pathname}`;
  *     return Response.json(user);
  *   }),
  * };
+ * export { worker as default };
  * ```
  */
 export class ScopedPool<T extends PostgresTypes = Record<never, never>> {

@@ -10,9 +10,10 @@
  *
  * const db = createPool("postgres://app@db.example/app", { ssl: "verify-full" });
  *
- * export default {
+ * const worker = {
  *   fetch: db.scoped(async () => Response.json(await db.sql`select 1 as one`)),
  * };
+ * export { worker as default };
  * ```
  *
  * @module
@@ -38,9 +39,10 @@ export { runtime };
  *
  * const db = createPool(() => env.HYPERDRIVE.connectionString, { pooler: "transaction" });
  *
- * export default {
+ * const worker = {
  *   fetch: db.scoped(async () => Response.json(await db.sql`select now()`)),
  * };
+ * export { worker as default };
  * ```
  */
 export const createPool: CreateScopedPool = createScopedPoolOn({
