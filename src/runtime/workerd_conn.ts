@@ -39,6 +39,7 @@ export class WorkerdConn implements Conn {
     this.#writer = native.writable.getWriter();
     // The end is seen by reading; here it would only go unhandled.
     for (const { closed } of [native, this.#reader, this.#writer]) closed.catch(ignore);
+    this.#writer.ready.catch(ignore);
   }
 
   async read(into: Uint8Array<ArrayBuffer>): Promise<number | null> {
@@ -91,15 +92,8 @@ export class WorkerdConn implements Conn {
   unref(): void {}
 
   [Symbol.dispose](): void {
-    const reason = new Error("The socket was closed");
-    // By itself `close` would wait until the peer has taken everything.
-    for (
-      const settled of [
-        this.#reader.cancel(reason),
-        this.#writer.abort(reason),
-        this.#native.close(),
-      ]
-    ) settled.catch(ignore);
+    // A write that is under way goes on. To abort it would be worse: the connection would stay until the request ends.
+    this.#native.close().catch(ignore);
   }
 }
 
