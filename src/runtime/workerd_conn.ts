@@ -27,6 +27,8 @@ export class WorkerdConn implements Conn {
   #memory: ArrayBuffer = new ArrayBuffer(READ_BYTES);
   /** Name on the certificate, until a byte that came proves the handshake; `undefined` without TLS. */
   #unproven: string | undefined;
+  /** Whether the peer has said its last, or the connection is closed. */
+  #over = false;
 
   /**
    * @param native An open socket.
@@ -47,6 +49,7 @@ export class WorkerdConn implements Conn {
     const { value, done } = await this.#reader.read(new Uint8Array(this.#memory, 0, most));
     if (value !== undefined) this.#memory = value.buffer;
     if (done) {
+      this.#over = true;
       this.#throwIfUnproven();
       return null;
     }
@@ -78,8 +81,9 @@ export class WorkerdConn implements Conn {
     await this.#writer.close();
   }
 
-  /** Lets go of the socket. */
+  /** Lets go of the socket, for TLS. What workerd makes of one that has ended never opens, nor fails. */
   release(): NativeSocket {
+    if (this.#over) throw new Error("The socket ended before TLS began");
     this.#reader.releaseLock();
     this.#writer.releaseLock();
     return this.#native;
@@ -92,6 +96,7 @@ export class WorkerdConn implements Conn {
   unref(): void {}
 
   [Symbol.dispose](): void {
+    this.#over = true;
     // A write that is under way goes on. To abort it would be worse: the connection would stay until the request ends.
     this.#native.close().catch(ignore);
   }
