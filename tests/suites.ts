@@ -5,7 +5,7 @@
  */
 
 import { readdir } from "node:fs/promises";
-import type { RuntimeName } from "./support/test.ts";
+import type { RuntimeName } from "./support/harness.ts";
 
 /** Where results are counted: the runtimes that run test files, and the one that is tested from outside. */
 export type Column = RuntimeName | "workerd";

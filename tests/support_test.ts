@@ -253,7 +253,7 @@ async function runPlantedFile(source: string): Promise<ChildResult> {
   const directory = await Deno.makeTempDir();
   try {
     const file = join(directory, "planted_test.ts");
-    const test = new URL("support/test.ts", import.meta.url).href;
+    const test = new URL("support/harness.ts", import.meta.url).href;
     await Deno.writeTextFile(file, `import { test, testOn } from "${test}";\n${source}`);
     const runner = fileURLToPath(new URL("support/run_files.ts", import.meta.url));
     return await runChild(await runtimePath("node"), [runner, file]);

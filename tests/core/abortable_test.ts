@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { abortable } from "../../src/core/abortable.ts";
 import { countedSignal } from "./setup.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("abortable() without a signal is the promise itself", () => {
   const promise = Promise.resolve(1);

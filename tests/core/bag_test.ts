@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { Bag, type CountedState } from "../../src/core/bag.ts";
 import { Slot, type SlotState } from "../../src/core/slot.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const STATES: readonly CountedState[] = [
   "connecting",

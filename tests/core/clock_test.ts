@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { systemClock } from "../../src/core/clock.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 interface FakeTimeout {
   readonly delayMs: number;

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { DeadlineHeap } from "../../src/core/deadline_heap.ts";
 import { Waiter } from "../../src/core/waiter.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 function waiter(deadline: number): Waiter<string> {
   return new Waiter<string>(() => {}, () => {}, deadline, deadline);

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { type DeadlineOptions, withDeadline } from "../../src/core/deadline.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, watch } from "./setup.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const late = new Error("late");
 

@@ -13,7 +13,7 @@ import {
   TooManyWaitersError,
 } from "../../src/core/errors.ts";
 import type { PoolStats } from "../../src/core/stats.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const STATS: PoolStats = {
   state: "open",

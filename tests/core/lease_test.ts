@@ -2,7 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { LeaseReleasedError } from "../../src/core/errors.ts";
 import { PoolLease } from "../../src/core/lease.ts";
 import { Slot } from "../../src/core/slot.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 interface Bench {
   readonly lease: PoolLease<string>;

@@ -7,7 +7,7 @@ import {
   resolvePoolOptions,
 } from "../../src/core/options.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const SECRET = "s3cret";
 

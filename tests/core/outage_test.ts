@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Outage } from "../../src/core/outage.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 interface Bench {
   readonly clock: VirtualClock;

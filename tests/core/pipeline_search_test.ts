@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { PipelineSearch } from "../../src/core/pipeline_search.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 /** Feeds a search with statements whose response time depends on the width; notes the widths it was at. */
 function feed(

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { describeStats, type PoolStats } from "../../src/core/stats.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const NOTHING: PoolStats = {
   state: "open",

@@ -12,7 +12,7 @@ import {
 } from "../../src/core/steady_connection.ts";
 import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must, watch } from "./setup.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 interface Bench {
   readonly clock: VirtualClock;

@@ -6,7 +6,7 @@ import {
   checkSignal,
   show,
 } from "../../src/core/validate.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const SECRET = "s3cret";
 

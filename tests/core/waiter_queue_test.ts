@@ -4,7 +4,7 @@ import { Waiter } from "../../src/core/waiter.ts";
 import { WaiterQueue } from "../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must } from "./setup.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 interface Bench {
   readonly clock: VirtualClock;

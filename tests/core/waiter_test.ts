@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Waiter } from "../../src/core/waiter.ts";
 import { countedSignal } from "./setup.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("Waiter.listen() tells its home of the abort, with the reason, once", () => {
   const counted = countedSignal();

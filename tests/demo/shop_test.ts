@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { createPool } from "../support/entry.ts";
 import { query } from "../support/postgres_server.ts";
 import { freshDatabase } from "../support/shared_server.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 import { Ledger } from "./ledger.ts";
 import { checkLedger, type Findings } from "./ledger_check.ts";
 import type { Order, Receipt } from "./order.ts";

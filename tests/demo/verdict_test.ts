@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 import { Ledger } from "./ledger.ts";
 import type { Findings } from "./ledger_check.ts";
 import { Meter } from "./meter.ts";

@@ -11,7 +11,7 @@ import { withBlackhole } from "../runtime/blackhole.ts";
 import { withServer } from "../runtime/test_server.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const SECRET = "s3cret word";
 

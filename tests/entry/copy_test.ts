@@ -6,7 +6,7 @@ import { ConnectionLostError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const TABLE = "create table t (x int primary key, y text)";
 /** More than any buffer on the way holds. */

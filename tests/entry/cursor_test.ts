@@ -3,7 +3,7 @@ import { ConnectionLostError } from "../../src/core/errors.ts";
 import { createPool, type PostgresPool } from "../support/entry.ts";
 import { UnhandledRejections } from "../../src/testing/unhandled_rejections.ts";
 import { Schema } from "../driver/postgres/schema.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const thrown = new Error("thrown by the caller");
 

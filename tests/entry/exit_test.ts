@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { runChild } from "../support/child.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { scriptCommand } from "../support/this_runtime.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const SCRIPT = fileURLToPath(new URL("./exit_child.ts", import.meta.url));
 

@@ -3,7 +3,7 @@ import { ConnectionLostError, LeaseReleasedError } from "../../src/core/errors.t
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 async function pidOf(sql: ReturnType<typeof createPool>["sql"]): Promise<unknown> {
   const [row] = await sql`select pg_backend_pid() as pid`;

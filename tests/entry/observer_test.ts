@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("onnotice and onparameter that throw hurt no statement, and shift no answers", async () => {
   await using schema = await Schema.create();

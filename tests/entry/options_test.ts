@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { createPool, type CreatePoolOptions } from "../support/entry.ts";
 import { splitOptions } from "../../src/entry/options.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const SECRET = "s3cret";
 const URL_TEXT = `postgres://app:${SECRET}@127.0.0.1:1/app`;

@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 /** Code that uses an `sql`, and returns what is to be compared; it must not throw. */
 export type Body = (sql: postgres.Sql, schema: Schema) => Promise<unknown>;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { makeCertificates } from "../support/certificates.ts";
 import { query } from "../support/query.ts";
 import { sharedServer } from "../support/shared_server.ts";
-import { testOn } from "../support/test.ts";
+import { testOn } from "../support/harness.ts";
 
 const SCRIPT = fileURLToPath(new URL("./permissions_child.ts", import.meta.url));
 const REASON = "its programs need no permissions";

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError } from "../../src/core/errors.ts";
 import { createPool, type PostgresLease, type PostgresPool } from "../support/entry.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 function lossOf({ connection }: PostgresLease): Promise<unknown> {
   return new Promise((resolve) => connection.onLost(resolve));

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("A savepoint keeps what its callback did and returns its result", async () => {
   await using schema = await Schema.create("create table t (x int)");

@@ -10,7 +10,7 @@ import type { Readable, Writable } from "node:stream";
 import type postgres from "postgres";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 /** Fails to compile unless the two are the same type. */
 function same<A, B>(

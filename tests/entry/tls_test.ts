@@ -11,7 +11,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import process from "node:process";
 import { scriptCommand } from "../support/this_runtime.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const certificates = makeCertificates("certified");
 const { ca, server: right, wrongHost, client, strangeCa } = certificates;

@@ -5,7 +5,7 @@ import { createPool } from "../support/entry.ts";
 import { UnhandledRejections } from "../../src/testing/unhandled_rejections.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("PostgresPool.transaction() commits statements that were sent and not awaited", async () => {
   await using schema = await Schema.create("create table t (x int)");

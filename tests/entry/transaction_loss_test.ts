@@ -7,7 +7,7 @@ import {
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, type WireMessage, WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 function assertRolledBack(error: unknown): void {
   assertInstanceOf(error, ConnectionLostError);

@@ -3,7 +3,7 @@ import { CommitUnknownError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const reason = new Error("the signal's own reason");
 

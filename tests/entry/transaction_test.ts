@@ -9,7 +9,7 @@ import type postgres from "postgres";
 import { SteadyError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 /** What the server says of the transaction that it is asked in. */
 async function settings(sql: postgres.TransactionSql): Promise<unknown> {

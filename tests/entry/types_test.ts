@@ -3,7 +3,7 @@ import { createPool, type PostgresPool } from "../support/entry.ts";
 import type { PostgresTypes } from "../../src/driver/postgres/options.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { statementOf, type WireMessage, WireProxy } from "../driver/postgres/wire_proxy.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 function learns(message: WireMessage): boolean {
   return statementOf(message)?.includes("pg_catalog.pg_type") ?? false;

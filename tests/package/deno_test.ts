@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { sharedServer } from "../support/shared_server.ts";
-import { testOn } from "../support/test.ts";
+import { testOn } from "../support/harness.ts";
 import { DenoProject, PROGRAM } from "./deno_project.ts";
 import { SEEN } from "./seen.ts";
 import { tempDirectory } from "./temp_directory.ts";

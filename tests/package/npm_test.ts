@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { runtimePath } from "../support/runtimes.ts";
 import { sharedServer } from "../support/shared_server.ts";
 import { ROOT } from "../support/std_source.ts";
-import { testOn } from "../support/test.ts";
+import { testOn } from "../support/harness.ts";
 import { NpmProject, type NpmRuntime } from "./npm_project.ts";
 import { SEEN } from "./seen.ts";
 import { tempDirectory } from "./temp_directory.ts";

@@ -4,7 +4,7 @@
  */
 
 import { type RegisterTest, testRuntime } from "../../src/testing/mod.ts";
-import { testOn } from "../support/test.ts";
+import { testOn } from "../support/harness.ts";
 import { authorityClause, provesAuthorities } from "./authority_case.ts";
 import { testExits } from "./exit_cases.ts";
 import { cannot, runtime as denoTls, trusting } from "./over_deno_tls.ts";

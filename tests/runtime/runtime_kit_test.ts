@@ -3,7 +3,7 @@
  */
 
 import { testRuntime } from "../../src/testing/mod.ts";
-import { runtimeName, test } from "../support/test.ts";
+import { runtimeName, test } from "../support/harness.ts";
 import { authorityClause, provesAuthorities } from "./authority_case.ts";
 import { testExits } from "./exit_cases.ts";
 import { subjectOf } from "./subject.ts";

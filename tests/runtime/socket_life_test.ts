@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { SocketLife } from "../../src/runtime/socket_life.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 import { Recorder, turns } from "./recorder.ts";
 
 /** A life, its receiver, and why it was abandoned. */

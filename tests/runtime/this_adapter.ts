@@ -5,7 +5,7 @@
  */
 
 import type { Runtime } from "../../src/core/runtime.ts";
-import { runtimeName } from "../support/test.ts";
+import { runtimeName } from "../support/harness.ts";
 
 const adapters: Readonly<Record<typeof runtimeName, () => Promise<{ readonly runtime: Runtime }>>> =
   {

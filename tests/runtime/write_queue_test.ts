@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { WriteQueue } from "../../src/runtime/write_queue.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 const KIB = 1024;
 

@@ -5,7 +5,7 @@
  */
 
 import type { CreatePool, Runtime } from "../../src/entry/common.ts";
-import { runtimeName } from "./test.ts";
+import { runtimeName } from "./harness.ts";
 
 interface Entry {
   readonly createPool: CreatePool;

@@ -11,7 +11,7 @@ import { pathToFileURL } from "node:url";
 import { inspect } from "node:util";
 import { print } from "./print.ts";
 import { type FileResult, RESULTS } from "./results.ts";
-import { registered, type RegisteredTest, type TestContext } from "./test.ts";
+import { registered, type RegisteredTest, type TestContext } from "./harness.ts";
 
 /** Longest that one test may take, in milliseconds: one that hangs must not take the others with it. */
 const TEST_MS = 120_000;

@@ -5,7 +5,7 @@
  */
 
 import { type Column, COLUMNS, type Suite, suiteOf, SUITES } from "../suites.ts";
-import type { RuntimeName } from "./test.ts";
+import type { RuntimeName } from "./harness.ts";
 
 /** What the tests of one suite came to on one runtime. */
 export interface Count {

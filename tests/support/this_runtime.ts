@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { runtimeName } from "./test.ts";
+import { runtimeName } from "./harness.ts";
 
 /** How a script is run. */
 export interface ScriptOptions {

@@ -8,7 +8,7 @@ import {
   fakeSubject,
   testDriver,
 } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 testDriver(
   fakeSubject(() => new FakeDriver(), { name: "a fake driver" }),

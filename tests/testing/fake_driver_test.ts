@@ -7,7 +7,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 /** What a promise came to so far. */
 function watch<T>(promise: Promise<T>): { state: string; value?: T; error?: unknown } {

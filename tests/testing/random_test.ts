@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { seededRandom } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 function draw(seed: number, count: number): number[] {
   const random = seededRandom(seed);

@@ -8,7 +8,7 @@ import {
 } from "../../src/testing/mod.ts";
 import { subjectOf } from "../runtime/subject.ts";
 import { runtime } from "../runtime/this_adapter.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 import { SocketShell, withReceivers, withSockets } from "./socket_shell.ts";
 
 /** Runs the one check whose clause begins so. */

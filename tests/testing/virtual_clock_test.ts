@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { VirtualClock } from "../../src/testing/mod.ts";
-import { test } from "../support/test.ts";
+import { test } from "../support/harness.ts";
 
 test("VirtualClock.now() stands still until advance()", async () => {
   const clock = new VirtualClock({ startMs: 100 });

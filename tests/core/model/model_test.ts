@@ -3,7 +3,7 @@ import process from "node:process";
 import { print } from "../../support/print.ts";
 import { act, MAX_ACTION, worldOptions } from "./actions.ts";
 import { World } from "./world.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** How many runs, of how many actions each. */
 const RUNS = Number(process.env.STEADY_RUNS ?? 20_000);

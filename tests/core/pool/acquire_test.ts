@@ -7,7 +7,7 @@ import {
   TooManyWaitersError,
 } from "../../../src/core/errors.ts";
 import { assertCounts, countedSignal, must, setup, watch } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("new Pool() opens nothing and sets no timer", () => {
   const { clock, driver, pool } = setup();

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { PoolClosedError } from "../../../src/core/errors.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("Pool.close() of an empty pool is closed at once", async () => {
   const { clock, pool } = setup();

@@ -5,7 +5,7 @@ import type { AcquireOptions } from "../../../src/core/options.ts";
 import type { Pool } from "../../../src/core/pool.ts";
 import { type FakeConnection, FakeError } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 interface Lending {
   readonly leases: Lease<FakeConnection>[];

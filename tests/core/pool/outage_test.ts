@@ -2,7 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std
 import { AcquireTimeoutError, ConnectError } from "../../../src/core/errors.ts";
 import { FakeError } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** Pauses as long as they can be, nearly. */
 const LONGEST = { random: () => 0.999_999 };

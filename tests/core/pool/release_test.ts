@@ -3,7 +3,7 @@ import { LeaseReleasedError } from "../../../src/core/errors.ts";
 import { Pool } from "../../../src/core/pool.ts";
 import { FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { assertCounts, must, setup, watch } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("Lease.release() twice returns once: nobody gets a connection that is lent", async () => {
   const { pool } = setup({ max: 1 });

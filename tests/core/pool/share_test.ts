@@ -6,7 +6,7 @@ import type { AcquireOptions, PoolOptions } from "../../../src/core/options.ts";
 import type { Pool } from "../../../src/core/pool.ts";
 import type { FakeConnection } from "../../../src/testing/mod.ts";
 import { assertCounts, must, type Setup, setup } from "../setup.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 type FakeLease = Lease<FakeConnection>;
 

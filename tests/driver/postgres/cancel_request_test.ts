@@ -2,7 +2,7 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { requestCancel } from "../../../src/driver/postgres/cancel_request.ts";
 import { runtime } from "../../support/entry.ts";
 import { type TestServer, withServer } from "../../runtime/test_server.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 function endpoint({ port }: { port: number }) {
   return { address: { hostname: "127.0.0.1", port }, tls: undefined, keepAliveMs: 0 };

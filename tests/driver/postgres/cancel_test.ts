@@ -5,7 +5,7 @@ import { createPool } from "../../support/entry.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 async function assertCancelled(query: PromiseLike<unknown>, outcome: string): Promise<void> {
   const error = await assertRejects(async () => await query, Error, "canceling statement");

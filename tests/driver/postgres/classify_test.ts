@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { classify, isFatal, isRetryable } from "../../../src/driver/postgres/classify.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** An error as the server sends it. */
 function serverError(code: string, severity = "ERROR"): postgres.PostgresError {

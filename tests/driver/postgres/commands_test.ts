@@ -7,7 +7,7 @@ import {
   resetTexts,
 } from "../../../src/driver/postgres/commands.ts";
 import { Schema } from "./schema.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const ODD = [
   "plain",

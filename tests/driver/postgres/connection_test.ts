@@ -10,7 +10,7 @@ import { PostgresServer } from "../../support/postgres_server.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("PostgresConnection.status is the server's own word", async () => {
   await using schema = await Schema.create();

@@ -9,7 +9,7 @@ import { handshake, type TestServer, withServer } from "../../runtime/test_serve
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const certificates = makeCertificates("steady");
 const SSL_REQUEST = [0, 0, 0, 8, 4, 210, 22, 47];

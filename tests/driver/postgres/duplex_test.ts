@@ -4,7 +4,7 @@ import { Duplex } from "../../../src/driver/postgres/duplex.ts";
 import { WireTap } from "../../../src/driver/postgres/wire_tap.ts";
 import { FakeSocket } from "./fake_socket.ts";
 import { message, ready, welcome } from "./messages.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 interface Bench {
   readonly socket: FakeSocket;

@@ -12,7 +12,7 @@ import type { Driver as AnyDriver } from "../../../mod.ts";
 import { type DriverSubject, type RunningStatement, testDriver } from "../../../src/testing/mod.ts";
 import { freePort } from "../../support/free_port.ts";
 import { query } from "../../support/query.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 import { sharedServer } from "../../support/shared_server.ts";
 
 type Row = Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MessageScanner } from "../../../src/driver/postgres/message_scanner.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 interface Message {
   readonly type: number;

@@ -4,7 +4,7 @@ import {
   resolvePostgresOptions,
 } from "../../../src/driver/postgres/options.ts";
 import process from "node:process";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const SECRET = "s3cret";
 

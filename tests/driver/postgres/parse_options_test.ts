@@ -6,7 +6,7 @@ import {
   type PostgresOptions,
   resolvePostgresOptions,
 } from "../../../src/driver/postgres/options.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 

@@ -5,7 +5,7 @@ import { Schema } from "./schema.ts";
 import { type OpenSession, openSession } from "./session.ts";
 import { pipeline } from "./pipeline.ts";
 import { statementOf, WireProxy } from "./wire_proxy.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** What a promise came to, in a form that can be compared. */
 async function outcomes(promises: readonly PromiseLike<unknown>[]): Promise<unknown[]> {

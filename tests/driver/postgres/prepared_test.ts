@@ -4,7 +4,7 @@ import { createPool } from "../../support/entry.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("A prepared statement whose result changed is sent again, unseen by the caller", async () => {
   await using schema = await Schema.create("create table t (x int); insert into t values (1)");

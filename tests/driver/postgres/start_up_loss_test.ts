@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers";
 import { AcquireTimeoutError } from "../../../mod.ts";
 import { createPool, runtime } from "../../support/entry.ts";
 import { postgresDriver } from "../../../src/driver/postgres/mod.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** What a connection's server does with it: reads what comes next, writes. */
 interface Peer {

@@ -5,7 +5,7 @@ import { runtime } from "../../support/entry.ts";
 import { UnhandledRejections } from "../../../src/testing/unhandled_rejections.ts";
 import { type Peer, type TestServer, withServer } from "../../runtime/test_server.ts";
 import { concat, errorResponse, message, ready, welcome } from "./messages.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const reason = new Error("the signal's own reason");
 

@@ -12,7 +12,7 @@ import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { Schema } from "./schema.ts";
 import { type OpenSession, openSession } from "./session.ts";
 import { type WireMessage, WireProxy } from "./wire_proxy.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** How far the two sides are: messages that ask for a ReadyForQuery, and those. */
 interface Progress {

@@ -9,7 +9,7 @@ import postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
 import { resolvePostgresOptions } from "../../../src/driver/postgres/options.ts";
 import { cancelledError, STATEMENT, Statement } from "../../../src/driver/postgres/statement.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const { template } = resolvePostgresOptions("postgres://app@127.0.0.1:1/app", {});
 

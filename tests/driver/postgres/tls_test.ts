@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { tlsPolicy } from "../../../src/driver/postgres/tls.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 test("tlsPolicy() is none for false, disable and nothing", () => {
   for (const ssl of [false, undefined, null, "disable", ""]) {

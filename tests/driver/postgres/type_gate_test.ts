@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { TypeGate } from "../../../src/driver/postgres/type_gate.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 /** Openings that a test settles by hand. */
 class Openings {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { WireTap } from "../../../src/driver/postgres/wire_tap.ts";
 import { concat, errorResponse, message, ready, welcome } from "./messages.ts";
-import { test } from "../../support/test.ts";
+import { test } from "../../support/harness.ts";
 
 const STARTUP = message("", 196_608, "user", "app", Uint8Array.of(0));
 const SYNC = message("S");
