@@ -22,7 +22,7 @@ import { RunDirectory } from "./support/run_directory.ts";
 import { Score } from "./support/score.ts";
 import { runOnScript } from "./support/script_lane.ts";
 import { chooseStd, ROOT, type StdSource } from "./support/std_source.ts";
-import type { RuntimeName } from "./support/test.ts";
+import type { RuntimeName } from "./support/harness.ts";
 import { type Column, suiteOf, testFiles } from "./suites.ts";
 
 /** What is run on Deno when the command line names no file. */
