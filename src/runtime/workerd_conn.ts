@@ -29,6 +29,11 @@ export class WorkerdConn implements Conn {
   #unproven: string | undefined;
   /** Whether the peer has said its last, or the connection is closed. */
   #over = false;
+  /**
+   * Whether the connection is lost for writing. workerd with authorities in its configuration tells a reset by an end of the
+   * stream, but by this before, which no end of the peer's brings about.
+   */
+  #lost = false;
 
   /**
    * @param native An open socket.
@@ -42,6 +47,7 @@ export class WorkerdConn implements Conn {
     // The end is seen by reading; here it would only go unhandled.
     for (const { closed } of [native, this.#reader, this.#writer]) closed.catch(ignore);
     this.#writer.ready.catch(ignore);
+    native.closed.then(() => this.#lost = true, ignore);
   }
 
   async read(into: Uint8Array<ArrayBuffer>): Promise<number | null> {
@@ -51,6 +57,7 @@ export class WorkerdConn implements Conn {
     if (done) {
       this.#over = true;
       this.#throwIfUnproven();
+      if (this.#lost) throw new Error("The connection was lost");
       return null;
     }
     this.#unproven = undefined;
