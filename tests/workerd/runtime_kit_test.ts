@@ -65,9 +65,12 @@ Deno.test.afterAll(() => stack.disposeAsync());
 async function run(check: string, limit?: { readonly limitMs: string }): Promise<string> {
   const query = new URLSearchParams({ check, ...limit });
   const signal = AbortSignal.timeout(CHECK_MS);
-  const { problem } = await workerd.get<{ problem?: string }>(`/?${query}`, { signal });
-  await lines.over();
-  return problem ?? "";
+  try {
+    const { problem } = await workerd.get<{ problem?: string }>(`/?${query}`, { signal });
+    return problem ?? "";
+  } finally {
+    await lines.over();
+  }
 }
 
 /** Stands in for the runtime where only the names of the checks are asked for. */
