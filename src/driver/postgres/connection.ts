@@ -132,7 +132,7 @@ export class PostgresConnection {
   }
 
   /**
-   * Opens a connection: socket, TLS, start-up, password, and one round trip as proof.
+   * Opens a connection: socket, TLS, start-up, password.
    *
    * @param options Where and how.
    * @returns The connection, idle.
@@ -142,12 +142,14 @@ export class PostgresConnection {
     signal?.throwIfAborted();
     const password = await resolvePassword(template);
     signal?.throwIfAborted();
-    const socket = await dial(runtime, endpoint, signal);
-    const connection = new PostgresConnection(options, socket);
+    const dialling = dial(runtime, endpoint, signal);
+    // Made while the socket opens: it takes as long as that does.
+    const start = new StartUp(template, password, options.fetchTypes);
+    const connection = new PostgresConnection(options, await dialling);
     const abort = (): void => connection.destroy();
     signal?.addEventListener("abort", abort, { once: true });
     try {
-      await connection.#startUp(password);
+      await connection.#startUp(start);
     } catch (error) {
       connection.destroy();
       signal?.throwIfAborted();
@@ -159,23 +161,14 @@ export class PostgresConnection {
     return connection;
   }
 
-  #startUp(password: string): Promise<void> {
-    let duplex: Duplex | undefined = this.#duplex;
-    const client = createClient(this.#options.template, {
-      pass: password,
-      fetchTypes: this.#options.fetchTypes,
-      socket: () => {
-        const only = duplex;
-        duplex = undefined;
-        return only ?? refuseSocket();
-      },
-    });
+  #startUp(start: StartUp): Promise<void> {
+    start.duplex = this.#duplex;
     return new Promise((resolve, reject) => {
       this.#opened = resolve;
       // Also when porsager has not asked for the socket yet, and so hears nothing of its end.
       this.onLost(reject);
       // The client hands its connection to the first query that it executes.
-      const first = client.unsafe("", [], {
+      const first = start.client.unsafe("", [], {
         onexecute: (connection: PorsagerConnection): boolean => {
           this.#porsager = connection;
           const quiet: (() => void) & { release?: boolean } = () => this.#quiet();
@@ -626,6 +619,21 @@ export class PostgresConnection {
     return inTransaction && !MAY_END_TRANSACTION.test(textOf(statement.query))
       ? "rolled-back"
       : "unknown";
+  }
+}
+
+/** A client for one connection, and the one socket that it gets. */
+class StartUp {
+  readonly client: ReturnType<typeof createClient>;
+  duplex: Duplex | undefined = undefined;
+
+  constructor(template: Template, pass: string, fetchTypes: boolean) {
+    const socket = (): Duplex => {
+      const only = this.duplex;
+      this.duplex = undefined;
+      return only ?? refuseSocket();
+    };
+    this.client = createClient(template, { pass, fetchTypes, socket });
   }
 }
 

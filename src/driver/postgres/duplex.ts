@@ -10,7 +10,14 @@ import type { WireTap } from "./wire_tap.ts";
 
 type Listener = (argument?: unknown) => void;
 
-/** One socket as porsager sees it. It never emits `drain`: the pool decides what is sent when. */
+/** A Query without a statement in it, and what the server says to that: EmptyQueryResponse, ReadyForQuery. */
+const EMPTY_QUERY = Uint8Array.of(0x51, 0, 0, 0, 5, 0);
+const EMPTY_ANSWER = Uint8Array.of(0x49, 0, 0, 0, 4, 0x5a, 0, 0, 0, 5, 0x49);
+
+/**
+ * One socket as porsager sees it; an empty query at the end of the start-up is answered here. It never emits `drain`: the pool
+ * decides what is sent when.
+ */
 export class Duplex {
   readonly #socket: Socket;
   readonly #tap: WireTap;
@@ -19,6 +26,7 @@ export class Duplex {
   #onData: Listener | undefined;
   #written: (() => void)[] = [];
   #paused = false;
+  #startingUp = true;
   /** As in Node: `"open"` until it is closed. */
   readyState: "open" | "closed" = "open";
 
@@ -70,6 +78,12 @@ export class Duplex {
 
   write(bytes: Uint8Array, written?: () => void): boolean {
     if (this.readyState === "closed") return false;
+    if (this.#startingUp && isEmptyQuery(bytes)) {
+      // By its ReadyForQuery the server has said that it is ready: nothing is gained by asking it once more.
+      this.#startingUp = false;
+      queueMicrotask(() => this.received(EMPTY_ANSWER));
+      return true;
+    }
     this.#tap.outgoing(bytes);
     const room = this.#socket.write(bytes);
     this.#wrote();
@@ -133,4 +147,10 @@ export class Duplex {
     if (error !== undefined) this.#emit("error", error);
     this.#written = [];
   }
+}
+
+/** porsager hands out its connection with the first query it executes: an empty one, and nothing else is as short. */
+function isEmptyQuery(bytes: Uint8Array): boolean {
+  return bytes.length === EMPTY_QUERY.length &&
+    EMPTY_QUERY.every((byte, index) => bytes[index] === byte);
 }

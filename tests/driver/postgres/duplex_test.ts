@@ -45,6 +45,21 @@ test("Duplex.write() shows the bytes to the tap, then sends them, then tells", (
   assertEquals(events, ["wrote", "wrote"]);
 });
 
+test("Duplex.write() answers the first empty query by itself, a turn later, and sends every other", async () => {
+  const { duplex, socket, tap } = bench();
+  const seen: string[] = [];
+  duplex.on("data", (bytes) => seen.push(String(bytes)));
+  duplex.write(message("", 196_608, "user", "app", Uint8Array.of(0)));
+  assertEquals(duplex.write(message("Q", "")), true);
+  assertEquals([socket.written.length, seen.length], [1, 0]);
+  await Promise.resolve();
+  assertEquals(seen, ["I\0\0\0\x04Z\0\0\0\x05I"]);
+  assertEquals([tap.executesSent, tap.syncsSent, tap.syncsAnswered], [0, 1, 0]);
+  duplex.write(message("Q", ""));
+  await Promise.resolve();
+  assertEquals([socket.written.length, seen.length, tap.syncsSent], [2, 1, 2]);
+});
+
 test("Duplex.write() tells that there is no room, and calls back when there is", async () => {
   const { duplex, socket } = bench();
   const log: string[] = [];
