@@ -18,6 +18,7 @@ import {
 } from "./support/environment.ts";
 import { PostgresServer } from "./support/postgres_server.ts";
 import { print } from "./support/print.ts";
+import { query } from "./support/query.ts";
 import { RunDirectory } from "./support/run_directory.ts";
 import { Score } from "./support/score.ts";
 import { runOnScript } from "./support/script_lane.ts";
@@ -73,23 +74,30 @@ function runtimeOf(name: string): RuntimeName {
   return runtime;
 }
 
-/** Runs `fn` with the environment that names the shared server, and the server running. */
-async function withDatabase<T>(fn: (env: Record<string, string>) => Promise<T>): Promise<T> {
-  if (Deno.env.has(DATABASE_URL_VARIABLE)) return await fn({});
+/** The environment in which a runtime's tests find the shared server. */
+type DatabaseOf = (runtime: RuntimeName) => Record<string, string>;
+
+/**
+ * Runs `fn` with the shared server running. Each runtime has a database of its own on it: what one makes of types would
+ * be seen by the others, which compare what they learnt of types at different times.
+ */
+async function withDatabases<T>(fn: (databaseOf: DatabaseOf) => Promise<T>): Promise<T> {
+  if (Deno.env.has(DATABASE_URL_VARIABLE)) return await fn(() => ({}));
   await using server = await PostgresServer.start(SHARED_SERVER_OPTIONS);
-  return await fn({ [DATABASE_URL_VARIABLE]: server.url() });
+  for (const runtime of RUNTIMES) await query(server.url(), `create database ${runtime}`);
+  return await fn((runtime) => ({ [DATABASE_URL_VARIABLE]: server.url({ database: runtime }) }));
 }
 
 /** Runs on Deno, and beside it on the others, one after the other: as many processes as there are cores. */
 async function runAll(
   { runtimes, args, files }: Wish,
   std: StdSource,
-  env: Record<string, string>,
+  databaseOf: DatabaseOf,
   score: Score,
   signal: AbortSignal,
 ): Promise<string[]> {
   const onDeno = runtimes.includes("deno")
-    ? runOnDeno({ args, std, env, signal }, score)
+    ? runOnDeno({ args, std, env: databaseOf("deno"), signal }, score)
     : Promise.resolve([]);
   const onOthers = (async () => {
     const problems: string[] = [];
@@ -99,7 +107,7 @@ async function runAll(
         ...await runOnScript({
           runtime,
           files: files.filter((file) => suiteOf(file).runtimes.includes(runtime)),
-          env: { STEADY_RUNS: FEWER_RUNS, ...Deno.env.toObject(), ...env },
+          env: { STEADY_RUNS: FEWER_RUNS, ...Deno.env.toObject(), ...databaseOf(runtime) },
         }, score),
       );
     }
@@ -129,7 +137,9 @@ async function main(args: readonly string[]): Promise<number> {
       const std = await chooseStd(directory.path);
       print(std.description);
       problems.push(
-        ...await withDatabase((env) => runAll(wish, std, env, score, interrupted.signal)),
+        ...await withDatabases((databaseOf) =>
+          runAll(wish, std, databaseOf, score, interrupted.signal)
+        ),
       );
     } catch (error) {
       problems.push(Deno.inspect(error));
