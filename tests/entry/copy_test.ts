@@ -1,6 +1,7 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStrictEquals } from "@std/assert";
 import { once } from "node:events";
 import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { finished, pipeline } from "node:stream/promises";
 import { ConnectionLostError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
@@ -150,3 +151,19 @@ test("A transaction commits a COPY from stdin that was finished, and not one tha
   assertEquals(Reflect.get(error, "code"), "COPY_IN_PROGRESS");
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
+
+// Not beside porsager: there such a stream may fail before anybody can listen, which ends the process, or the socket stays
+// paused and the next statement waits for ever.
+for (const rows of [1, 3_000, 300_000]) {
+  test(`A copy to stdout that fails after ${rows} rows rejects its reader, and the next statement is well`, async () => {
+    await using schema = await Schema.create();
+    await using db = createPool(schema.url, { max: 1 });
+    for (let round = 0; round < 5; round++) {
+      const stream = await db.sql.unsafe(
+        `copy (select 1 / (${rows} - x) from generate_series(0, ${rows}) x) to stdout`,
+      ).readable();
+      await assertRejects(() => text(stream), Error, "division by zero");
+      assertEquals([...await db.sql`select 1 as x`], [{ x: 1 }] as never);
+    }
+  });
+}
