@@ -36,7 +36,7 @@ import { Slot } from "./slot.ts";
 import type { PoolState, PoolStats } from "./stats.ts";
 import { SteadyConnection } from "./steady_connection.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
-import { Waiter } from "./waiter.ts";
+import { ListeningWaiter, Waiter } from "./waiter.ts";
 
 /** How many waiters are refused, when their deadlines pass together, before their callers have a turn. */
 const EXPIRE_BATCH = 128;
@@ -88,7 +88,8 @@ export class Pool<C> implements AsyncDisposable {
   constructor(driver: Driver<C>, options?: PoolOptions) {
     this.#options = resolvePoolOptions(options);
     this.#driver = driver;
-    const { clock, acquireTimeoutMs, multiplex } = this.#options;
+    const { clock, acquireTimeoutMs, maxWaiters, multiplex } = this.#options;
+    this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity;
     if (multiplex === "auto" && driver.sharing === "multiplex") {
       this.#multiplexer = new Multiplexer(driver, clock, this.#options);
     }
@@ -114,9 +115,12 @@ export class Pool<C> implements AsyncDisposable {
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options === undefined && this.#queue.size === 0) {
-      const slot = this.#bag.takeIdle();
-      if (slot !== undefined) return Promise.resolve(new PoolLease(this.#leaseHome, slot));
+    if (options === undefined) {
+      if (this.#queue.size === 0) {
+        const slot = this.#bag.takeIdle();
+        if (slot !== undefined) return Promise.resolve(new PoolLease(this.#leaseHome, slot));
+      }
+      if (this.#alwaysQueues && this.#state === "open") return new Promise(this.#queueUp);
     }
     const promise = new Promise<Lease<C>>(this.#executor);
     const lent = this.#lent;
@@ -126,6 +130,13 @@ export class Pool<C> implements AsyncDisposable {
     this.#lend(lent, refused, options, false);
     return promise;
   }
+
+  /** Whether nothing can be said against one more waiter. */
+  readonly #alwaysQueues: boolean;
+  readonly #queueUp = (
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+  ): void => void this.#enqueue(lent, refused, this.#options.acquireTimeoutMs, undefined, false);
 
   // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
   #lent: (lease: Lease<C>) => void = noop;
@@ -210,12 +221,31 @@ export class Pool<C> implements AsyncDisposable {
     if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal(timeoutMs);
     if (refusal !== undefined) return void refused(refusal);
+    return this.#enqueue(lent, refused, timeoutMs, signal, shares);
+  }
+
+  #enqueue(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    shares: boolean,
+  ): Waiter<C> {
     const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
     const deadline = finite ? this.#now() + timeoutMs : Infinity;
-    const waiter = new Waiter<C>(lent, refused, timeoutMs, deadline, shares);
-    if (signal !== undefined) waiter.listen(signal, this.#waiterHome);
+    const waiter = signal === undefined
+      ? new Waiter<C>(lent, refused, timeoutMs, deadline, shares)
+      : this.#listening(
+        new ListeningWaiter<C>(lent, refused, timeoutMs, deadline, shares),
+        signal,
+      );
     this.#queue.push(waiter);
-    this.#grow();
+    if (this.#bag.total < this.#options.max) this.#grow();
+    return waiter;
+  }
+
+  #listening(waiter: ListeningWaiter<C>, signal: AbortSignal): Waiter<C> {
+    waiter.listen(signal, this.#waiterHome);
     return waiter;
   }
 
@@ -394,7 +424,8 @@ export class Pool<C> implements AsyncDisposable {
         if (waiter.shares) this.#multiplexer?.joined(ready, this.#queue.size);
         waiter.lent(new PoolLease(this.#leaseHome, ready));
         // Who was served may have given back, or asked again.
-        ready = this.#queue.size > 0 ? this.#nextReady(ready) : undefined;
+        const more = this.#queue.size > 0 && (waiter.shares || this.#bag.counts.idle > 0);
+        ready = more ? this.#nextReady(ready) : undefined;
       }
     } finally {
       this.#serving = false;

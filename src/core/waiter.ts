@@ -37,9 +37,8 @@ export class Waiter<C> {
   next: Waiter<C> | undefined = undefined;
   /** Place in the heap of deadlines that are out of order; -1 when not there. */
   heapIndex = -1;
-  /** What it listens to. */
+  /** What it listens to; only of a {@linkcode ListeningWaiter}. */
   signal: AbortSignal | undefined = undefined;
-  #home: WaiterHome<C> | undefined = undefined;
 
   constructor(
     lent: (lease: Lease<C>) => void,
@@ -55,8 +54,16 @@ export class Waiter<C> {
     this.shares = shares;
   }
 
+  /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
+  deafen(): void {}
+}
+
+/** A waiter with a signal. A class of its own, so that the many without do not pay for it in memory. */
+export class ListeningWaiter<C> extends Waiter<C> {
+  #home: WaiterHome<C> | undefined = undefined;
+
   /**
-   * Listens to a signal until {@linkcode Waiter.deafen}.
+   * Listens to a signal until {@linkcode ListeningWaiter.deafen}.
    *
    * @param signal The caller's signal.
    * @param home Told when it aborts.
@@ -67,8 +74,7 @@ export class Waiter<C> {
     signal.addEventListener("abort", this, { once: true });
   }
 
-  /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
-  deafen(): void {
+  override deafen(): void {
     if (this.signal === undefined) return;
     this.signal.removeEventListener("abort", this);
     this.signal = undefined;

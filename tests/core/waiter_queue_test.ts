@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
-import { Waiter } from "../../src/core/waiter.ts";
+import { ListeningWaiter, type Waiter } from "../../src/core/waiter.ts";
 import { WaiterQueue } from "../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must } from "./setup.ts";
@@ -11,7 +11,7 @@ interface Bench {
   readonly queue: WaiterQueue<string>;
   readonly expired: Waiter<string>[];
   /** Queues one with a deadline so far from now. */
-  readonly push: (timeoutMs: number) => Waiter<string>;
+  readonly push: (timeoutMs: number) => ListeningWaiter<string>;
 }
 
 /** Takes out the expired as a pool does: some, then the others a turn later. */
@@ -28,8 +28,9 @@ function bench(onExpired: (waiter: Waiter<string>) => void = () => {}): Bench {
     queueMicrotask(expire);
   };
   const queue = new WaiterQueue<string>(clock, expire);
-  const push = (timeoutMs: number): Waiter<string> => {
-    const waiter = new Waiter<string>(() => {}, () => {}, timeoutMs, clock.now() + timeoutMs);
+  const push = (timeoutMs: number): ListeningWaiter<string> => {
+    const deadline = clock.now() + timeoutMs;
+    const waiter = new ListeningWaiter<string>(() => {}, () => {}, timeoutMs, deadline);
     queue.push(waiter);
     return waiter;
   };

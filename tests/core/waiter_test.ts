@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { Waiter } from "../../src/core/waiter.ts";
+import { ListeningWaiter } from "../../src/core/waiter.ts";
 import { countedSignal } from "./setup.ts";
 import { test } from "../support/harness.ts";
 
-test("Waiter.listen() tells its home of the abort, with the reason, once", () => {
+test("ListeningWaiter.listen() tells its home of the abort, with the reason, once", () => {
   const counted = countedSignal();
   const told: unknown[] = [];
-  const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);
+  const waiter = new ListeningWaiter<string>(() => {}, () => {}, 0, Infinity);
   waiter.listen(counted.abort.signal, {
     aborted: (waiter, reason) => {
       told.push(waiter, reason);
@@ -19,10 +19,10 @@ test("Waiter.listen() tells its home of the abort, with the reason, once", () =>
   assertEquals(counted.listeners, 0);
 });
 
-test("Waiter.deafen() leaves no listener, and may be called without one", () => {
+test("ListeningWaiter.deafen() leaves no listener, and may be called without one", () => {
   const counted = countedSignal();
   const told: unknown[] = [];
-  const waiter = new Waiter<string>(() => {}, () => {}, 0, Infinity);
+  const waiter = new ListeningWaiter<string>(() => {}, () => {}, 0, Infinity);
   waiter.deafen();
   waiter.listen(counted.abort.signal, { aborted: (_, reason) => told.push(reason) });
   waiter.deafen();
