@@ -3,8 +3,8 @@ import {
   type PostgresOptions,
   resolvePostgresOptions,
 } from "../../../src/driver/postgres/options.ts";
-import process from "node:process";
 import { test } from "../../support/harness.ts";
+import { withEnvironment } from "./with_environment.ts";
 
 const SECRET = "s3cret";
 
@@ -13,20 +13,6 @@ function resolve(url: string | undefined, options: PostgresOptions = {}) {
   const { template, endpoint } = resolvePostgresOptions(url, options);
   const { user, pass, database } = template.options;
   return { ...endpoint.address, user, pass, database };
-}
-
-/** Runs with these `PG…` variables, and no other. */
-function withEnvironment(variables: Record<string, string>, fn: () => void): void {
-  const { env } = process;
-  const before = Object.entries(env).filter(([name]) => name.startsWith("PG"));
-  for (const [name] of before) delete env[name];
-  Object.assign(env, variables);
-  try {
-    fn();
-  } finally {
-    for (const name of Object.keys(variables)) delete env[name];
-    Object.assign(env, Object.fromEntries(before));
-  }
 }
 
 test("resolvePostgresOptions() reads a URL", () => {

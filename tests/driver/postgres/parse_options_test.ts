@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import process from "node:process";
 import postgres from "postgres";
 import {
   type PostgresOptions,
   resolvePostgresOptions,
 } from "../../../src/driver/postgres/options.ts";
 import { test } from "../../support/harness.ts";
+import { withEnvironment } from "./with_environment.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 
@@ -39,20 +39,6 @@ function porsagersParse(url: string | undefined, options: PostgresOptions): Opti
 
 function without(options: Options, names: readonly string[]): Options {
   return Object.fromEntries(Object.entries(options).filter(([name]) => !names.includes(name)));
-}
-
-/** Runs with these `PG…` variables, and no other. */
-function withEnvironment(variables: Record<string, string>, fn: () => void): void {
-  const { env } = process;
-  const before = Object.entries(env).filter(([name]) => name.startsWith("PG"));
-  for (const [name] of before) delete env[name];
-  Object.assign(env, variables);
-  try {
-    fn();
-  } finally {
-    for (const name of Object.keys(variables)) delete env[name];
-    Object.assign(env, Object.fromEntries(before));
-  }
 }
 
 /** Parses both ways and compares field by field. */
