@@ -125,7 +125,7 @@ export class PostgresConnection {
         this.#duplex.received(bytes.subarray(from, end));
         this.#duplex.received(COMMAND_COMPLETE);
         from = end;
-        this.#tap.rowsLeft = false;
+        this.#tap.rowsCut = false;
       }
     }
     this.#duplex.received(from === 0 ? bytes : bytes.subarray(from));
@@ -363,7 +363,8 @@ export class PostgresConnection {
     }
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
     let over = this.#current;
-    if (over?.failed && this.#tap.rowsLeft && this.#tap.transaction !== "failed") {
+    const { rowsLeft, rowsCut, transaction } = this.#tap;
+    if (over?.failed && (rowsLeft || rowsCut) && transaction !== "failed") {
       return this.#forgetRows();
     }
     this.#current = this.#newest = this.#leaving = undefined;
@@ -398,7 +399,7 @@ export class PostgresConnection {
    * many holes. It starts again at the next command that completes, so here is one.
    */
   #forgetRows(): void {
-    this.#tap.rowsLeft = false;
+    this.#tap.rowsLeft = this.#tap.rowsCut = false;
     const query = this.#textQuery("select where false");
     query.catch((error: unknown) => this.destroy(error));
     this.#porsager?.execute(query);

@@ -58,6 +58,8 @@ export class WireTap {
   commandsCompleted = 0;
   /** Whether rows came since the last CommandComplete. */
   rowsLeft = false;
+  /** Whether an error struck amid rows, and no command completed since. */
+  rowsCut = false;
   /** Where, in the bytes that came last, errors end that struck amid rows. */
   readonly cutRowsAt: number[] = [];
   /** Whether a COPY to this side is under way, and more of it to come. */
@@ -148,12 +150,17 @@ class IncomingSink implements MessageSink {
         return;
       case COMMAND_COMPLETE:
         tap.commandsCompleted++;
-        tap.rowsLeft = false;
+        tap.rowsLeft = tap.rowsCut = false;
         return;
       case ERROR_RESPONSE:
         tap.error = readError(bytes.subarray(start, start + length));
         if (tap.error.fatal) tap.fatal = tap.error;
-        else if (tap.rowsLeft) this.#rowsCut();
+        else if (tap.rowsLeft) {
+          // From here on rows are those of the next statement, which may have come already.
+          tap.rowsLeft = false;
+          tap.rowsCut = true;
+          this.#rowsCut();
+        }
         return;
       case BACKEND_KEY_DATA: {
         const view = new DataView(bytes.buffer, bytes.byteOffset + start, length);

@@ -18,7 +18,7 @@ import type { OpenSession } from "./session.ts";
  * @returns porsager's `sql`.
  */
 export function pipeline(
-  session: OpenSession,
+  session: Pick<OpenSession, "connection" | "template">,
   over: (query: PorsagerQuery) => void = () => {},
 ): postgres.ISql {
   return createSql(session.template, {

@@ -119,9 +119,11 @@ test("WireTap knows whether rows are left of a command that did not complete", (
   assertEquals(tap.rowsLeft, true);
   tap.incoming(errorResponse("ERROR", "22012", "division by zero"));
   tap.incoming(ready());
-  assertEquals(tap.rowsLeft, true);
+  assertEquals([tap.rowsLeft, tap.rowsCut], [false, true]);
+  tap.incoming(row);
+  assertEquals([tap.rowsLeft, tap.rowsCut], [true, true]);
   tap.incoming(concat(row, message("C", "SELECT 1")));
-  assertEquals([tap.rowsLeft, tap.commandsCompleted], [false, 1]);
+  assertEquals([tap.rowsLeft, tap.rowsCut, tap.commandsCompleted], [false, false, 1]);
 });
 
 test("WireTap knows whether more of a COPY is to come", () => {
