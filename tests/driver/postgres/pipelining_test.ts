@@ -29,8 +29,9 @@ async function withSession(
   await using schema = await Schema.create(setUp);
   using session = await openSession(schema.url);
   await test(session);
-  assertEquals(session.connection.status, "idle");
+  // First the statement: one that cannot be built is rejected before the server has answered for it.
   assertEquals([...await session.sql`select 'well' as all`], [{ all: "well" }] as never);
+  assertEquals(session.connection.status, "idle");
 }
 
 test("Pipelined statements leave together, and each gets its own answer", async () => {
