@@ -57,4 +57,10 @@ export type {
   TlsOptions,
 } from "./src/core/runtime.ts";
 export type { PoolState, PoolStats } from "./src/core/stats.ts";
-export { SteadyConnection, type SteadyConnectionOptions } from "./src/core/steady_connection.ts";
+export type { SessionSetup } from "./src/core/session_setup.ts";
+export {
+  type ProbeOptions,
+  SteadyConnection,
+  type SteadyConnectionOptions,
+  type SteadyCounters,
+} from "./src/core/steady_connection.ts";

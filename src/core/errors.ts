@@ -166,8 +166,8 @@ export class TooManyWaitersError extends SteadyError {
  * such database): somebody has to change something first.
  */
 export class ConnectError extends SteadyError {
-  /** What the acquire was waiting for. */
-  readonly phase: AcquirePhase = "connect";
+  /** What failed: the connect, or the set-up of its session. */
+  declare readonly phase: AcquirePhase;
   /** The pool's counts, when a pool asked. */
   readonly stats: PoolStats | undefined;
 
@@ -175,11 +175,17 @@ export class ConnectError extends SteadyError {
    * Makes the error.
    *
    * @param message A sentence that says what failed.
-   * @param details Cause, whether to retry, and the pool's counts.
+   * @param details Cause, whether to retry, the phase (by default `"connect"`), and the pool's counts.
    */
   constructor(
     message: string,
-    details: { cause?: unknown; retryable: boolean; stats?: PoolStats; code?: string },
+    details: {
+      cause?: unknown;
+      retryable: boolean;
+      phase?: AcquirePhase;
+      stats?: PoolStats;
+      code?: string;
+    },
   ) {
     const counts = details.stats === undefined ? "" : ` (${describeStats(details.stats)})`;
     super(details.code ?? "CONNECT_FAILED", message + counts, {
@@ -187,6 +193,7 @@ export class ConnectError extends SteadyError {
       retryable: details.retryable,
       cause: details.cause,
     });
+    this.phase = details.phase ?? "connect";
     this.stats = details.stats;
   }
 

@@ -7,14 +7,39 @@
 import { abortable } from "./abortable.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { withDeadline } from "./deadline.ts";
-import type { Driver } from "./driver.ts";
-import { ConnectError, LeaseReleasedError } from "./errors.ts";
-import { checkDuration, checkNames } from "./validate.ts";
+import type { Driver, ResetLevel } from "./driver.ts";
+import { ConnectError, LeaseReleasedError, messageOf } from "./errors.ts";
+import { RESET_TIMEOUT_MS } from "./options.ts";
+import { checkSession, type SessionSetup, setUpSession } from "./session_setup.ts";
+import { checkDuration, checkInteger, checkNames } from "./validate.ts";
+import { Wear } from "./wear.ts";
+
+/** Deadline of a check, in milliseconds. */
+const CHECK_TIMEOUT_MS = 2_000;
 
 /** Options of a {@linkcode SteadyConnection}. Durations are milliseconds. */
-export interface SteadyConnectionOptions {
+export interface SteadyConnectionOptions<C = unknown> {
   /**
-   * Deadline of opening, greater than 0.
+   * Done on every new physical connection before anybody may use it, outside of any transaction: statements in the
+   * database's language, or a function. If it fails the connection is destroyed and the opening fails. A function must
+   * use the connection it is given: this steady connection would wait for itself.
+   */
+  readonly session?: SessionSetup<C>;
+  /**
+   * Uses after which a physical connection is {@linkcode SteadyConnection.worn}. Integer, at least 1, or `Infinity`.
+   *
+   * @default {Infinity}
+   */
+  readonly maxUses?: number;
+  /**
+   * Age at which a physical connection is {@linkcode SteadyConnection.worn}, less 0–10 % by chance; greater than 0,
+   * `Infinity` allowed.
+   *
+   * @default {1_800_000}
+   */
+  readonly maxLifetimeMs?: number;
+  /**
+   * Deadline of opening, greater than 0; the session's set-up has another one as long.
    *
    * @default {10_000}
    */
@@ -44,12 +69,45 @@ export interface SteadyConnectionOptions {
 }
 
 const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SteadyConnectionOptions>([
+  "session",
+  "maxUses",
+  "maxLifetimeMs",
   "connectTimeoutMs",
   "closeTimeoutMs",
   "onLost",
   "nextEpoch",
   "clock",
 ]);
+
+/** How often things happened to a {@linkcode SteadyConnection}, over all its physical connections; never zeroed. */
+export interface SteadyCounters {
+  /** Physical connections that the driver opened. */
+  readonly opens: number;
+  /** Physical connections that ended, whoever ended them. */
+  readonly closes: number;
+  /** Uses that were counted. */
+  readonly uses: number;
+  /** Signs of life that were asked for. */
+  readonly pings: number;
+  /** Cleanings that were asked for. */
+  readonly resets: number;
+}
+
+/** Options of {@linkcode SteadyConnection.check} and {@linkcode SteadyConnection.reset}. */
+export interface ProbeOptions {
+  /**
+   * Deadline in milliseconds, greater than 0.
+   *
+   * @default {2_000}
+   */
+  readonly timeoutMs?: number;
+}
+
+/** A connection that is being set up. */
+interface SetUp<C> {
+  readonly connection: C;
+  isLost: boolean;
+}
 
 /**
  * One physical connection at a time, opened on demand. Each opening begins a new *epoch*; what belongs to an old epoch
@@ -75,9 +133,17 @@ export class SteadyConnection<C> implements AsyncDisposable {
   readonly #closeTimeoutMs: number;
   readonly #onLost: ((cause: unknown) => void) | undefined;
   readonly #nextEpoch: () => number;
+  readonly #session: SessionSetup<C> | undefined;
+  readonly #wear: Wear;
+  #opens = 0;
+  #closes = 0;
+  #uses = 0;
+  #pings = 0;
+  #resets = 0;
   #epoch = 0;
   #current: C | undefined;
   #opening: Promise<C> | undefined;
+  #settingUp: SetUp<C> | undefined;
   #abortOpening: AbortController | undefined;
   #closing: Promise<void> | undefined;
 
@@ -85,14 +151,24 @@ export class SteadyConnection<C> implements AsyncDisposable {
    * Makes a connection; nothing is opened before it is asked for.
    *
    * @param driver Opens and closes the physical connections.
-   * @param options Deadlines, listener, clock.
+   * @param options Session, limits, deadlines, listener, clock.
    * @throws {TypeError} If an option has the wrong type or does not exist.
    * @throws {RangeError} If an option is out of range.
    */
-  constructor(driver: Driver<C>, options: SteadyConnectionOptions = {}) {
+  constructor(driver: Driver<C>, options: SteadyConnectionOptions<NoInfer<C>> = {}) {
     const action = "create connection";
     checkNames(action, options, OPTION_NAMES);
     const { connectTimeoutMs = 10_000, closeTimeoutMs = 5_000, clock = systemClock } = options;
+    const { session, maxUses = Infinity, maxLifetimeMs = 1_800_000 } = options;
+    checkSession(action, session);
+    this.#session = Array.isArray(session) ? [...session] : session;
+    this.#wear = new Wear(clock, {
+      maxUses: checkInteger(action, "maxUses", maxUses, 1, true),
+      maxLifetimeMs: checkDuration(action, "maxLifetimeMs", maxLifetimeMs, {
+        zero: false,
+        infinity: true,
+      }),
+    });
     const bounds = { zero: false, infinity: false };
     this.#driver = driver;
     this.#clock = clock;
@@ -112,13 +188,52 @@ export class SteadyConnection<C> implements AsyncDisposable {
     return this.#current;
   }
 
+  /** How often things happened, over all physical connections. */
+  get counters(): SteadyCounters {
+    return {
+      opens: this.#opens,
+      closes: this.#closes,
+      uses: this.#uses,
+      pings: this.#pings,
+      resets: this.#resets,
+    };
+  }
+
+  /** Uses of the present physical connection. */
+  get uses(): number {
+    return this.#wear.uses;
+  }
+
+  /** When the present physical connection was opened, by the clock's monotonic time; `undefined` before the first. */
+  get openedAt(): number | undefined {
+    return this.#wear.openedAt;
+  }
+
   /**
-   * Gives the open connection, or opens one. Callers at the same time share one attempt.
+   * Counts one use of the present physical connection.
+   */
+  countUse(): void {
+    this.#uses++;
+    this.#wear.count();
+  }
+
+  /**
+   * Tells whether the present physical connection has been used, or has lived, as long as it may. To be asked between
+   * two units of work, never under one.
+   *
+   * @returns Whether it should be replaced.
+   */
+  worn(): boolean {
+    return this.#wear.worn;
+  }
+
+  /**
+   * Gives the open connection, or opens one and sets its session up. Callers at the same time share one attempt.
    *
    * @param options Carries the signal that ends the wait; the attempt goes on for the others.
    * @returns The physical connection.
    * @throws {LeaseReleasedError} After {@linkcode SteadyConnection.close}.
-   * @throws {ConnectError} If the deadline passed.
+   * @throws {ConnectError} If the deadline passed, or if the session's set-up failed (phase `"session"`).
    */
   open(options?: { readonly signal?: AbortSignal }): Promise<C> {
     if (this.#closing !== undefined) {
@@ -148,15 +263,15 @@ export class SteadyConnection<C> implements AsyncDisposable {
           ),
         onLate: (late) => this.#driver.destroy(late),
       });
+      this.#opens++;
       // Closed between the driver's answer and this continuation: nobody is left to own the connection.
-      if (abort.signal.aborted) {
-        this.#driver.destroy(connection);
-        throw abort.signal.reason;
-      }
+      if (abort.signal.aborted) this.#discard(connection, abort.signal.reason);
+      if (this.#session !== undefined) await this.#setUp(connection, this.#session, abort);
       this.#epoch = this.#nextEpoch();
+      this.#wear.opened();
       this.#current = connection;
       // May call back at once, for a connection that broke on its way here.
-      this.#driver.onLost(connection, (cause) => this.#lost(connection, cause));
+      if (this.#session === undefined) this.#watch(connection);
       return connection;
     } finally {
       this.#opening = undefined;
@@ -164,10 +279,106 @@ export class SteadyConnection<C> implements AsyncDisposable {
     }
   }
 
+  async #setUp(connection: C, session: SessionSetup<C>, abort: AbortController): Promise<void> {
+    const setUp: SetUp<C> = { connection, isLost: false };
+    this.#settingUp = setUp;
+    this.#watch(connection);
+    try {
+      await setUpSession(this.#driver, connection, session, {
+        clock: this.#clock,
+        timeoutMs: this.#connectTimeoutMs,
+        signal: abort.signal,
+        isLost: () => setUp.isLost,
+      });
+      // Closed or lost since its end.
+      abort.signal.throwIfAborted();
+    } catch (error) {
+      this.#discard(connection, error);
+    } finally {
+      this.#settingUp = undefined;
+    }
+  }
+
+  /** Gets rid of a connection that nobody has seen yet. */
+  #discard(connection: C, reason: unknown): never {
+    this.#closes++;
+    this.#driver.destroy(connection);
+    throw reason;
+  }
+
+  #watch(connection: C): void {
+    this.#driver.onLost(connection, (cause) => this.#lost(connection, cause));
+  }
+
   #lost(connection: C, cause: unknown): void {
+    const settingUp = this.#settingUp;
+    if (settingUp?.connection === connection) {
+      if (this.#abortOpening?.signal.aborted) return;
+      settingUp.isLost = true;
+      const reason = `Cannot set the session up as the connection was lost${
+        cause === undefined ? "" : `: ${messageOf(cause)}`
+      }`;
+      this.#abortOpening?.abort(
+        new ConnectError(reason, { cause, phase: "session", retryable: true }),
+      );
+      return;
+    }
     if (this.#current !== connection) return;
     this.#current = undefined;
+    this.#closes++;
     if (this.#closing === undefined) this.#onLost?.(cause);
+  }
+
+  /**
+   * Asks the server for a sign of life. Whoever asked has to replace a connection that gave none.
+   *
+   * @param options Deadline.
+   * @returns Whether the server answered and the connection is idle; `false` where none is open. Never rejected.
+   * @throws {TypeError} If the deadline is no number.
+   * @throws {RangeError} If the deadline is out of range.
+   */
+  check(options?: ProbeOptions): Promise<boolean> {
+    const timeoutMs = checkProbe("check the connection", options, CHECK_TIMEOUT_MS);
+    return this.#probe(timeoutMs, (connection, signal) => {
+      this.#pings++;
+      return this.#driver.ping(connection, { signal });
+    });
+  }
+
+  /**
+   * Cleans the session's state. Whoever asked has to replace a connection that is not clean.
+   *
+   * @param level How much.
+   * @param options Deadline.
+   * @returns Whether it is clean and idle; `false` where none is open. Never rejected.
+   * @throws {TypeError} If the deadline is no number.
+   * @throws {RangeError} If the deadline is out of range.
+   */
+  reset(level: ResetLevel, options?: ProbeOptions): Promise<boolean> {
+    const timeoutMs = checkProbe("reset the connection", options, RESET_TIMEOUT_MS);
+    return this.#probe(timeoutMs, (connection, signal) => {
+      this.#resets++;
+      return this.#driver.reset(connection, level, { signal });
+    });
+  }
+
+  async #probe(
+    timeoutMs: number,
+    operation: (connection: C, signal: AbortSignal) => Promise<void>,
+  ): Promise<boolean> {
+    const connection = this.#current;
+    if (connection === undefined) return false;
+    try {
+      await withDeadline((signal) => operation(connection, signal), {
+        clock: this.#clock,
+        timeoutMs,
+        timeoutError: () => new Error(`no answer within ${timeoutMs} ms`),
+      });
+    } catch {
+      // Whatever the reason: a connection in doubt is not used again.
+      return false;
+    }
+    return this.#current === connection && this.#driver.status(connection) === "idle";
   }
 
   /**
@@ -201,6 +412,7 @@ export class SteadyConnection<C> implements AsyncDisposable {
       // Whatever went wrong, the connection must not stay.
     }
     this.#driver.destroy(connection);
+    if (this.#current === connection) this.#closes++;
     this.#current = undefined;
   }
 
@@ -212,11 +424,20 @@ export class SteadyConnection<C> implements AsyncDisposable {
     this.#abortOpening?.abort(
       new LeaseReleasedError("Cannot open the connection as it was destroyed"),
     );
-    if (connection !== undefined) this.#driver.destroy(connection);
+    const settingUp = this.#settingUp;
+    if (settingUp !== undefined) this.#driver.destroy(settingUp.connection);
+    if (connection === undefined) return;
+    this.#closes++;
+    this.#driver.destroy(connection);
   }
 
   /** {@inheritDoc SteadyConnection.close} */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function checkProbe(action: string, options: ProbeOptions | undefined, byDefault: number): number {
+  if (options?.timeoutMs === undefined) return byDefault;
+  return checkDuration(action, "timeoutMs", options.timeoutMs, { zero: false, infinity: false });
 }
