@@ -15,6 +15,21 @@ export interface Stretch {
 }
 
 /**
+ * Takes stretches of the same length together.
+ *
+ * @param stretches At least one.
+ * @returns Their means.
+ */
+export function together(stretches: readonly Stretch[]): Stretch {
+  const mean = (values: number[]): number =>
+    values.reduce((sum, value) => sum + value, 0) / values.length;
+  return {
+    perSecond: mean(stretches.map(({ perSecond }) => perSecond)),
+    cpuMicros: mean(stretches.map(({ cpuMicros }) => cpuMicros)),
+  };
+}
+
+/**
  * Lets `concurrency` workers do `work` over and over.
  *
  * @param work One operation.

@@ -27,8 +27,8 @@ export const postgresSection: Section = {
       options.scenarios.length === 0 || options.scenarios.includes(name);
     print("\n## End to end on PostgreSQL\n");
     print(
-      `Pools of ${POOL_SIZE}, client and server on the same cores. Each round makes every client anew, one after the other;\n` +
-        "medians of the rounds. In brackets: our operations per second relative to that client's in the same round (median).\n" +
+      `Pools of ${POOL_SIZE}, client and server on the same cores. Each round makes every client anew and has it open all its\n` +
+        "connections; then they take turns in short stretches. Medians of the rounds. In brackets: our operations per second relative to that client's in the same round (median).\n" +
         "`max_pipeline 1` keeps two statements in flight on a connection, `max_pipeline 0` one.",
     );
     await withServer(async (url) => {
@@ -56,9 +56,9 @@ async function measureMode(mode: Mode, url: string, options: BenchOptions): Prom
       mode: mode.name,
       concurrency,
       clients: names,
-      rounds: options.rounds ?? (options.quick ? 3 : 9),
+      rounds: options.rounds ?? (options.quick ? 3 : 5),
       warmUpMs: 100,
-      windowMs: options.quick ? 150 : 300,
+      windowMs: options.quick ? 150 : 600,
     };
     const outcome = await runChild({
       runtime: options.runtime,
