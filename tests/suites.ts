@@ -73,6 +73,18 @@ export const SUITES: readonly Suite[] = [
     elsewhere: { workerd: NO_RUNNER },
   },
   {
+    name: "fault rig",
+    files: /^faults\//,
+    runtimes: EVERYWHERE,
+    elsewhere: { workerd: NO_RUNNER },
+  },
+  {
+    name: "ledger soak",
+    files: /^soak\//,
+    runtimes: EVERYWHERE,
+    elsewhere: { workerd: NO_RUNNER },
+  },
+  {
     name: "edge",
     files: /^workerd\//,
     runtimes: ["deno"],

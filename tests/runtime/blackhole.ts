@@ -11,12 +11,13 @@ import { Worker } from "node:worker_threads";
 const LISTENER = `
   const { createServer } = require("node:net");
   const { parentPort, workerData } = require("node:worker_threads");
-  const server = createServer();
-  server.listen({ port: 0, host: "127.0.0.1", backlog: 1 }, () => {
+  const server = createServer((socket) => socket.destroy());
+  const { shared, port } = workerData;
+  server.listen({ port, host: "127.0.0.1", backlog: 1 }, () => {
     parentPort.postMessage(server.address().port);
     setTimeout(() => {
-      Atomics.wait(new Int32Array(workerData), 0, 0);
-      server.close();
+      Atomics.wait(new Int32Array(shared), 0, 0);
+      server.close(() => parentPort.postMessage("closed"));
     }, 10);
   });
 `;
@@ -35,16 +36,20 @@ export interface SilentPort {
 /**
  * Makes such a port.
  *
+ * @param wanted Which; by default one that is free.
  * @returns The port; it keeps a thread until it is closed.
  */
-export async function listenSilently(): Promise<SilentPort> {
+export async function listenSilently(wanted = 0): Promise<SilentPort> {
   const shared = new SharedArrayBuffer(4);
-  const worker = new Worker(LISTENER, { eval: true, workerData: shared });
+  const worker = new Worker(LISTENER, { eval: true, workerData: { shared, port: wanted } });
   const fillers: NetSocket[] = [];
+  let listening = false;
   const close = async (): Promise<void> => {
-    const closed = fillers.map((filler) =>
+    const closed: Promise<unknown>[] = fillers.map((filler) =>
       new Promise<void>((resolve) => filler.once("close", () => resolve()).destroy())
     );
+    // Only then the port is free for another one.
+    if (listening) closed.push(new Promise((resolve) => worker.once("message", resolve)));
     Atomics.store(new Int32Array(shared), 0, 1);
     Atomics.notify(new Int32Array(shared), 0);
     await Promise.all(closed);
@@ -55,6 +60,7 @@ export async function listenSilently(): Promise<SilentPort> {
       worker.once("message", resolve);
       worker.once("error", reject);
     });
+    listening = true;
     await new Promise((resolve) => setTimeout(resolve, 50));
     while (await answers(port, fillers));
     return { port, close };
