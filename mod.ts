@@ -60,7 +60,13 @@ export type { PoolState, PoolStats } from "./src/core/stats.ts";
 export type { SessionSetup } from "./src/core/session_setup.ts";
 export {
   type ProbeOptions,
+  type CheckPolicy,
   SteadyConnection,
+  type ReadyOptions,
+  type ReopenedEvent,
+  type ReopenReason,
+  type RunOptions,
   type SteadyConnectionOptions,
   type SteadyCounters,
 } from "./src/core/steady_connection.ts";
+  type SteadyTransactionOptions,

@@ -167,3 +167,12 @@ export interface Driver<C> {
    */
   classify(error: unknown): ErrorClass;
 }
+  /**
+   * Counts what may have had an effect on a connection so far: all that left this process on it and executes something,
+   * but for what is provably without effect (DESIGN 5.2, `not-applied`). Two such counts tell whether a unit of work can
+   * be done again. Without it nothing that may have begun is done again unasked.
+   *
+   * @param connection Which one; it may be lost.
+   * @returns A count that never falls but by what turned out to be without effect.
+   */
+  effects?(connection: C): number;

@@ -97,6 +97,57 @@ export function checkDuration(
 }
 
 /**
+ * Checks a word.
+ *
+ * @param action What is being done, for the message.
+ * @param name Name of the option.
+ * @param value What was received.
+ * @param words The words allowed.
+ * @returns The word.
+ * @throws {TypeError} If it is none of them.
+ */
+export function checkWord<T extends string>(
+  action: string,
+  name: string,
+  value: unknown,
+  words: readonly T[],
+): T {
+  const word = words.find((word) => word === value);
+  if (word !== undefined) return word;
+  const quoted = words.map((word) => `"${word}"`);
+  const rule = `${name} must be ${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  throw new TypeError(`Cannot ${action} as ${rule}: received ${show(value)}`);
+}
+
+/**
+ * Checks a function that need not be given.
+ *
+ * @param action What is being done, for the message.
+ * @param name Name of the option.
+ * @param value What was received.
+ * @returns The function, if there is one.
+ * @throws {TypeError} If it is something else.
+ */
+export function checkFunction<T>(action: string, name: string, value: T): T {
+  if (value === undefined || typeof value === "function") return value;
+  throw new TypeError(`Cannot ${action} as ${name} must be a function: received ${show(value)}`);
+}
+
+/**
+ * Checks a yes or no that need not be given.
+ *
+ * @param action What is being done, for the message.
+ * @param name Name of the option.
+ * @param value What was received.
+ * @returns The value, if there is one.
+ * @throws {TypeError} If it is something else.
+ */
+export function checkBoolean(action: string, name: string, value: unknown): boolean | undefined {
+  if (value === undefined || typeof value === "boolean") return value;
+  throw new TypeError(`Cannot ${action} as ${name} must be true or false: received ${show(value)}`);
+}
+
+/**
  * Checks an abort signal.
  *
  * @param action What is being done, for the message.

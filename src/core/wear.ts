@@ -18,58 +18,48 @@ export interface WearLimits {
 const JITTER = 0.1;
 
 /**
- * Counts the uses of one physical connection after the other, and knows their age. No timer is set: age is looked at
- * when somebody asks, by the monotonic clock and by the wall clock, of which one may have stood still while the machine
- * slept.
+ * Counts the uses of one physical connection, and knows its age. No timer is set: age is looked at when somebody asks, by
+ * the monotonic clock and by the wall clock, of which one may have stood still while the machine slept.
  */
 export class Wear {
   readonly #clock: Clock;
-  readonly #limits: WearLimits;
+  readonly #maxUses: number;
+  readonly #lifetimeMs: number;
+  /** When the connection was opened, by the monotonic clock. */
+  readonly openedAt: number;
+  readonly #openedWallAt: number;
   #uses = 0;
-  #openedAt: number | undefined;
-  #openedWallAt = 0;
-  #lifetimeMs = Infinity;
 
   /**
+   * A connection was opened.
+   *
    * @param clock Source of time and chance.
-   * @param limits When a connection is worn.
+   * @param limits When it is worn.
    */
-  constructor(clock: Clock, limits: WearLimits) {
+  constructor(clock: Clock, { maxUses, maxLifetimeMs }: WearLimits) {
     this.#clock = clock;
-    this.#limits = limits;
+    this.#maxUses = maxUses;
+    this.openedAt = clock.now();
+    const ages = maxLifetimeMs !== Infinity;
+    this.#openedWallAt = ages ? clock.wallNow() : 0;
+    this.#lifetimeMs = ages ? maxLifetimeMs * (1 - JITTER * clock.random()) : Infinity;
   }
 
-  /** Uses of the present connection. */
+  /** How often the connection was used. */
   get uses(): number {
     return this.#uses;
   }
 
-  /** When the present connection was opened, by the monotonic clock; `undefined` before the first. */
-  get openedAt(): number | undefined {
-    return this.#openedAt;
-  }
-
-  /** A new connection was opened. */
-  opened(): void {
-    this.#uses = 0;
-    this.#openedAt = this.#clock.now();
-    const { maxLifetimeMs } = this.#limits;
-    if (maxLifetimeMs === Infinity) return;
-    this.#openedWallAt = this.#clock.wallNow();
-    this.#lifetimeMs = maxLifetimeMs * (1 - JITTER * this.#clock.random());
-  }
-
-  /** The present connection was used once more. */
+  /** The connection is used once more. */
   count(): void {
     this.#uses++;
   }
 
-  /** Whether the present connection should be replaced when nobody uses it. */
+  /** Whether the connection should be replaced when nobody uses it. */
   get worn(): boolean {
-    if (this.#openedAt === undefined) return false;
-    if (this.#uses >= this.#limits.maxUses) return true;
+    if (this.#uses >= this.#maxUses) return true;
     if (this.#lifetimeMs === Infinity) return false;
-    return this.#clock.now() - this.#openedAt >= this.#lifetimeMs ||
+    return this.#clock.now() - this.openedAt >= this.#lifetimeMs ||
       this.#clock.wallNow() - this.#openedWallAt >= this.#lifetimeMs;
   }
 }

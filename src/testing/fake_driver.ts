@@ -179,13 +179,18 @@ export class FakeDriver implements Driver<FakeConnection> {
   }
 
   /**
-   * Breaks the connection under a statement.
+   * Breaks the connection under a statement, or under another call.
    *
    * @param point When.
-   * @param times Under how many statements.
+   * @param times Under how many.
+   * @param operation Under what.
    */
-  breakAt(point: BreakPoint, times = 1): void {
-    this.#server.faults.add("statement", { kind: "break", point }, times);
+  breakAt(
+    point: BreakPoint,
+    times = 1,
+    operation: Exclude<FakeOperation, "connect"> = "statement",
+  ): void {
+    this.#server.faults.add(operation, { kind: "break", point }, times);
   }
 
   /**
@@ -395,6 +400,16 @@ export class FakeDriver implements Driver<FakeConnection> {
   }
 
   /**
+  /**
+   * Counts the calls that the server may have executed: statements, commands, resets. One that met a fatal error was not.
+   *
+   * @param connection Where.
+   * @returns How many.
+   */
+  effects(connection: FakeConnection): number {
+    return this.#wireOf(connection).effects;
+  }
+
    * Tells what an error means.
    *
    * @param error Any error.

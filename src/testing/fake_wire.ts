@@ -7,10 +7,13 @@
 import type { Clock, Timer } from "../core/clock.ts";
 import type { ConnectionStatus, Evidence } from "../core/driver.ts";
 import { FakeError } from "./fake_error.ts";
-import type { Fault, FaultPlan, HeldCall } from "./fake_faults.ts";
+import type { FakeOperation, Fault, FaultPlan, HeldCall } from "./fake_faults.ts";
 import { type FakeLedger, type MutableCounts, zeroCounts } from "./fake_ledger.ts";
 import { type Execution, FakeSession } from "./fake_session.ts";
 import type { WireCall } from "./wire_call.ts";
+
+/** Calls that may have an effect. */
+const EXECUTING: ReadonlySet<FakeOperation> = new Set(["statement", "execute", "reset"]);
 
 /** What all wires of one fake server share. */
 export interface FakeServer {
@@ -34,6 +37,8 @@ export class FakeWire {
   readonly counts: MutableCounts = zeroCounts();
   /** The server's side. */
   readonly session: FakeSession;
+  /** How many calls the server may have executed. */
+  effects = 0;
   readonly #server: FakeServer;
   readonly #onGone: () => void;
   readonly #waiting: WireCall[] = [];
@@ -110,7 +115,10 @@ export class FakeWire {
     const current = this.#current;
     this.#current = undefined;
     if (current !== undefined) {
-      if (current.evidence === "sent") current.evidence = evidence;
+      if (current.evidence === "sent") {
+        current.evidence = evidence;
+        if (evidence === "fatal" && EXECUTING.has(current.operation)) this.effects--;
+      }
       current.settle(current.operation === "close" ? undefined : this.#lostError());
     }
     for (const call of this.#waiting.splice(0)) {
@@ -149,6 +157,7 @@ export class FakeWire {
     const fault = this.#server.faults.next(call.operation);
     if (fault?.kind === "break" && fault.point === "before send") return this.#break();
     call.evidence = "sent";
+    if (EXECUTING.has(call.operation)) this.effects++;
     if (call.operation === "statement") this.#record("send", call.text);
     this.#way(call, fault);
   }
