@@ -59,14 +59,14 @@ export type {
 export type { PoolState, PoolStats } from "./src/core/stats.ts";
 export type { SessionSetup } from "./src/core/session_setup.ts";
 export {
-  type ProbeOptions,
   type CheckPolicy,
-  SteadyConnection,
+  type ProbeOptions,
   type ReadyOptions,
   type ReopenedEvent,
   type ReopenReason,
   type RunOptions,
+  SteadyConnection,
   type SteadyConnectionOptions,
   type SteadyCounters,
-} from "./src/core/steady_connection.ts";
   type SteadyTransactionOptions,
+} from "./src/core/steady_connection.ts";

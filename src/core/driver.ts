@@ -160,14 +160,6 @@ export interface Driver<C> {
    */
   evidence(statement: unknown): Evidence;
   /**
-   * Tells what an error means for the pool.
-   *
-   * @param error Any error that came out of this driver.
-   * @returns Its class; `"unknown"` if the driver cannot tell.
-   */
-  classify(error: unknown): ErrorClass;
-}
-  /**
    * Counts what may have had an effect on a connection so far: all that left this process on it and executes something,
    * but for what is provably without effect (DESIGN 5.2, `not-applied`). Two such counts tell whether a unit of work can
    * be done again. Without it nothing that may have begun is done again unasked.
@@ -176,3 +168,11 @@ export interface Driver<C> {
    * @returns A count that never falls but by what turned out to be without effect.
    */
   effects?(connection: C): number;
+  /**
+   * Tells what an error means for the pool.
+   *
+   * @param error Any error that came out of this driver.
+   * @returns Its class; `"unknown"` if the driver cannot tell.
+   */
+  classify(error: unknown): ErrorClass;
+}

@@ -400,7 +400,6 @@ export class FakeDriver implements Driver<FakeConnection> {
   }
 
   /**
-  /**
    * Counts the calls that the server may have executed: statements, commands, resets. One that met a fatal error was not.
    *
    * @param connection Where.
@@ -410,6 +409,7 @@ export class FakeDriver implements Driver<FakeConnection> {
     return this.#wireOf(connection).effects;
   }
 
+  /**
    * Tells what an error means.
    *
    * @param error Any error.
