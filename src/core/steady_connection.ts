@@ -132,7 +132,6 @@ const CHECK_TIMEOUT_MS = 2_000;
  * ```
  */
 export class SteadyConnection<C> implements AsyncDisposable {
-  readonly #driver: Driver<C>;
   readonly #options: ResolvedSteadyOptions<C>;
   readonly #physical: Physical<C>;
   readonly #work: SteadyWork<C>;
@@ -148,7 +147,6 @@ export class SteadyConnection<C> implements AsyncDisposable {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(driver: Driver<C>, options: SteadyConnectionOptions<NoInfer<C>> = {}) {
-    this.#driver = driver;
     this.#options = resolveSteadyOptions<C>(options);
     this.#physical = new Physical(driver, this.#options, {
       adopted: () => this.#work.adopted(),
@@ -447,8 +445,7 @@ export class SteadyConnection<C> implements AsyncDisposable {
     this.#work.refuseAll();
     const { closeTimeoutMs } = this.#options;
     if (this.#work.isWorking) await this.#work.rest(closeTimeoutMs);
-    const { connection } = this.#physical;
-    if (connection !== undefined && isLeftOpen(this.#driver.status(connection))) {
+    if (this.#work.inTransaction) {
       // A proxy in between might keep the transaction.
       await this.#physical.reset("rollback", Math.min(closeTimeoutMs, RESET_TIMEOUT_MS));
     }
@@ -487,10 +484,6 @@ export class SteadyConnection<C> implements AsyncDisposable {
       limit.end();
     }
   }
-}
-
-function isLeftOpen(status: ConnectionStatus): boolean {
-  return status === "in transaction" || status === "failed";
 }
 
 function checkCallback(action: string, fn: unknown): void {

@@ -169,6 +169,11 @@ export class SteadyWork<C> {
 
   // Turns
 
+  /** Whether a transaction by hand is open. */
+  get inTransaction(): boolean {
+    return this.#inTransaction;
+  }
+
   /** Since when a unit of work waits that begins now. */
   ticket(): Ticket {
     return this.#reopening.ticket();
