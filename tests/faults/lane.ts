@@ -16,10 +16,15 @@ export type Break = "cut" | "reset" | "blackhole" | "half-close";
 
 /**
  * What is done with a message: it goes on; it is swallowed; it is swallowed and its connection broken, after what came
- * before it was handed on; or the same after its own first `pass` bytes (`Infinity`: all of it) were handed on too. With a
- * reset, the receiver's system may forget what the receiver has not yet read.
+ * before it was handed on; or the same after its own first `pass` bytes (`Infinity`: all of it), or other bytes in its
+ * place, were handed on too. With a reset, the receiver's system may forget what the receiver has not yet read.
  */
-export type Decision = "pass" | "drop" | Break | { readonly pass: number; readonly then: Break };
+export type Decision =
+  | "pass"
+  | "drop"
+  | Break
+  | { readonly pass: number; readonly then: Break }
+  | { readonly instead: Buffer; readonly then: Break };
 
 /** A decision, or one that is still to come: then what was sent behind the message waits with it. */
 export type Verdict = Decision | Promise<Decision>;
@@ -150,7 +155,8 @@ export class Lane {
     if (this.#state !== "open" || decision === "drop") return;
     if (decision === "pass") return this.#write(bytes);
     if (typeof decision === "string") return this.#break(decision);
-    if (decision.pass > 0) this.#write(bytes.subarray(0, decision.pass));
+    if ("instead" in decision) this.#write(decision.instead);
+    else if (decision.pass > 0) this.#write(bytes.subarray(0, decision.pass));
     this.#break(decision.then);
   }
 

@@ -19,7 +19,7 @@ import {
   refuseSocket,
   type Template,
 } from "./porsager.ts";
-import { allowsFollowers } from "./pipelining.ts";
+import { allowsFollowers, isAtomic } from "./pipelining.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
 import { type ServerError, WireTap } from "./wire_tap.ts";
 
@@ -50,6 +50,8 @@ export interface CommandResult {
 /** A CommandComplete with an empty tag, as the server would send it. */
 const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
+/** The server ended the session by order of an administrator, or of its own shutdown, and rolled back what it executed. */
+const ADMIN_SHUTDOWN = "57P01";
 
 /**
  * Words with which a statement may end its transaction. A statement that was sent and has one of them may have
@@ -111,6 +113,11 @@ export class PostgresConnection {
       return this.destroy(serverError(error));
     }
     this.#pass(bytes);
+    if (this.#tap.fatal !== undefined && this.#opened === undefined) {
+      // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
+      this.#gone(undefined);
+      return this.#socket.destroy();
+    }
     if (this.#current !== this.#newest) this.#endAnswered();
   }
 
@@ -225,7 +232,7 @@ export class PostgresConnection {
    */
   send(statement: Statement): void {
     statement.carrier = this;
-    if (this.#lost) return statement.lost(this.#outcomeOf(statement), this.#lostCause);
+    if (this.#lost) return statement.lost(this.#outcomeOf(statement, false), this.#lostCause);
     const current = this.#current;
     if (current === undefined) return this.#start(statement);
     if (statement.pipelined && this.canPipeline) return this.#follow(statement, current);
@@ -569,10 +576,10 @@ export class PostgresConnection {
 
   #gone(error: Error | undefined): void {
     if (this.#lost) return;
-    const { fatal } = this.#tap;
+    const lastWord = this.#tap.fatal ?? this.#tap.farewell;
     this.#loseAll(
-      fatal !== undefined
-        ? serverError(fatal, error)
+      lastWord !== undefined
+        ? serverError(lastWord, error)
         : error ?? new Error("the server closed the connection"),
     );
   }
@@ -581,26 +588,28 @@ export class PostgresConnection {
     this.#lost = true;
     this.#lostCause = cause;
     this.#options.references.forget(this);
-    let statement = this.#current;
-    this.#current = this.#newest = this.#leaving = undefined;
-    // Of those in flight it struck the one that was executing.
-    if (statement?.evidence === "sent" && this.#tap.fatal !== undefined) {
-      statement.evidence = "fatal";
+    const over: { statement: Statement; outcome: Outcome }[] = [];
+    const executing = this.#current;
+    for (let next = executing; next !== undefined; next = next.next) {
+      over.push({ statement: next, outcome: this.#outcomeOf(next, next === executing) });
     }
-    if (statement !== undefined) this.#lostOutcome = this.#outcomeOf(statement);
+    for (let next = this.#first; next !== undefined; next = next.next) {
+      over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
+    }
+    this.#current = this.#newest = this.#leaving = this.#first = this.#last = undefined;
+    for (const { statement } of over) {
+      statement.previous = statement.next = undefined;
+      // What porsager says of it now is not what is known of it.
+      statement.detached = true;
+    }
+    // Of those in flight it struck the one that was executing.
+    if (executing?.evidence === "sent" && this.#tap.fatal !== undefined) {
+      executing.evidence = "fatal";
+    }
+    if (executing !== undefined) this.#lostOutcome = over[0]?.outcome ?? "unknown";
     // The pool first: whoever hears of the loss below may ask it for another connection.
     for (const listener of this.#lostListeners) listener(cause);
     this.#lostListeners.clear();
-    while (statement !== undefined) {
-      const { next } = statement;
-      statement.next = undefined;
-      statement.lost(this.#outcomeOf(statement), cause);
-      statement = next;
-    }
-    for (let next = this.#first; next !== undefined; next = this.#first) {
-      this.#unlink(next);
-      next.lost(this.#outcomeOf(next), cause);
-    }
     if (this.#porsager !== undefined) this.#options.template.options.onclose?.(this.#porsager.id);
     this.#duplex.gone(
       // Who opens the connection has heard of it, and porsager's own first queries must not: nobody handles them.
@@ -611,15 +620,21 @@ export class PostgresConnection {
           cause,
         }),
     );
+    for (const { statement, outcome } of over) statement.lost(outcome, cause);
   }
 
-  #outcomeOf(statement: Statement): Outcome {
-    const inTransaction = this.#tap.transaction === "in transaction" ||
-      this.#tap.transaction === "failed";
+  /** What is known of a statement in hand when the connection is lost (DESIGN 5.2). */
+  #outcomeOf(statement: Statement, executing: boolean): Outcome {
+    const { transaction, fatal, farewell, completedAny } = this.#tap;
+    const inTransaction = transaction === "in transaction" || transaction === "failed";
     if (statement.evidence === "unsent") return inTransaction ? "rolled-back" : "not-applied";
-    return inTransaction && !MAY_END_TRANSACTION.test(textOf(statement.query))
-      ? "rolled-back"
-      : "unknown";
+    if (inTransaction) {
+      return MAY_END_TRANSACTION.test(textOf(statement.query)) ? "unknown" : "rolled-back";
+    }
+    // A notice with the same code says nothing of the kind: what waits for a standby is committed.
+    if (fatal?.code !== ADMIN_SHUTDOWN || farewell !== undefined) return "unknown";
+    if (!executing) return "not-applied";
+    return !completedAny && isAtomic(statement.query) ? "not-applied" : "unknown";
   }
 }
 

@@ -28,6 +28,22 @@ export function isSingle(query: PorsagerQuery): boolean {
     SINGLE.test(strings[0] ?? "");
 }
 
+/** Ends sessions, its own perhaps: sent again it would end one more. */
+const ENDS_SESSIONS = /pg_terminate_backend/i;
+
+/**
+ * Tells whether a query is one statement that has its effect as a whole or not at all: when the server ends the session
+ * amid it, and says so, it had none. Not so `CALL` and `DO`, which may have committed in between, commands such as `CREATE
+ * INDEX CONCURRENTLY`, and simple queries, which may be many.
+ *
+ * @param query Sent already.
+ * @returns Whether it is; `false` where that cannot be seen.
+ */
+export function isAtomic(query: PorsagerQuery): boolean {
+  const text = query.string ?? query.strings.join(" ");
+  return !query.options.simple && SINGLE.test(text) && !ENDS_SESSIONS.test(text);
+}
+
 /** What was found out of statements that are prepared; each connection has one object for one text. */
 const reads = new WeakMap<object, boolean>();
 

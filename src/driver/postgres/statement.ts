@@ -41,6 +41,13 @@ export interface StatementListener {
   failed?(error: unknown): void;
   /** The statement is over: the server answered the last of it, or it never left. Called once. */
   over?(): void;
+  /**
+   * The connection broke while the statement was in hand.
+   *
+   * @param outcome What is known of the statement.
+   * @returns Whether it is sent again, on another connection, and its caller need not hear of it.
+   */
+  lost?(outcome: Outcome): boolean;
 }
 
 /** One statement: at most once on one connection. */
@@ -62,6 +69,10 @@ export class Statement {
   /** Its place in what leaves the connection and in what is answered: how many Execute and Sync messages come before. */
   executesBefore = 0;
   syncsBefore = 0;
+  /** Whether its connection is lost, and nothing decided yet: what porsager says of it is of no account. */
+  detached = false;
+  /** Whether an earlier attempt at it may have been executed. */
+  inDoubt = false;
   /** Whether it is to be cancelled as soon as that can hit nothing else. */
   cancelWanted = false;
   /** Neighbours among the statements that wait for the same connection; `next` also among those in flight. */
@@ -73,6 +84,8 @@ export class Statement {
   #staleError: unknown;
   #renewed = false;
   #over = false;
+  /** The fatal error with which the server ended the connection, if it came as the statement's answer. */
+  #lastWord: unknown;
   /** Whether it was the caller's own callback that failed. */
   #callerThrew = false;
   /** Of a cursor: whether somebody waits for the next batch. */
@@ -147,7 +160,12 @@ export class Statement {
    * @param error Why. Errors of the server and of the driver get `outcome` and `retryable`.
    */
   reject(error: unknown): void {
-    if (this.failed) return;
+    if (this.failed || this.detached) return;
+    if (isPostgresError(error) && isFatal(error)) {
+      // The server hangs up. What that means for the statement is judged when the connection is lost.
+      this.#lastWord = error;
+      return;
+    }
     if (this.#wasPrepared && !this.isStale && isStalePreparation(error)) {
       this.#staleError = error;
       return;
@@ -190,6 +208,27 @@ export class Statement {
     this.query.parameters = undefined;
   }
 
+  /**
+   * Whether it can be sent again although it may have been sent: nobody has seen anything of its answer. Not so cursors,
+   * `forEach` and streams: they end with their connection.
+   */
+  get repeatable(): boolean {
+    if (this.failed || this.#over || this.stream !== undefined) return false;
+    const { cursorRows, cursorFn, forEachFn, streaming } = this.query;
+    return this.evidence === "unsent" ||
+      (cursorRows === undefined && cursorFn === undefined && forEachFn === undefined && !streaming);
+  }
+
+  /** Makes it as new, to be sent on another connection. */
+  repeat(): void {
+    this.evidence = "unsent";
+    this.carrier = undefined;
+    this.cancelWanted = false;
+    this.#wasPrepared = this.#renewed = false;
+    this.#staleError = this.#lastWord = undefined;
+    this.query.parameters = undefined;
+  }
+
   /** It is about to be given to porsager. */
   beforeExecute(): void {
     // Makes porsager forget what was prepared, and ask again for the types of the parameters.
@@ -216,8 +255,10 @@ export class Statement {
 
   #describe(error: unknown): unknown {
     if (isPostgresError(error)) {
-      if (!isFatal(error)) return addOutcome(error, "refused", isRetryable(error.code));
-      return error;
+      // Refused, but an earlier attempt at it may have been executed.
+      return this.inDoubt
+        ? addOutcome(error, "unknown", false)
+        : addOutcome(error, "refused", isRetryable(error.code));
     }
     // Could not even be built (an undefined value, too many parameters). What comes later that is neither the
     // server's nor ours was thrown by the caller's own functions: parsers, transforms, forEach.
@@ -230,10 +271,13 @@ export class Statement {
   /**
    * The connection broke while the statement was in hand.
    *
-   * @param outcome What is known of it.
+   * @param latest What is known of it, of this attempt alone.
    * @param cause What broke the connection.
    */
-  lost(outcome: Outcome, cause: unknown): void {
+  lost(latest: Outcome, cause: unknown): void {
+    this.detached = false;
+    if (!this.failed && this.#listener?.lost?.(latest)) return;
+    const outcome = this.inDoubt ? "unknown" : latest;
     const when = {
       "not-applied": "before the statement was sent",
       "rolled-back": "during the transaction, which was not committed",
@@ -242,7 +286,7 @@ export class Statement {
     }[outcome];
     const error = new ConnectionLostError(
       `The connection was lost ${when}: ${messageOf(cause)}`,
-      { outcome, cause },
+      { outcome, cause: this.#lastWord ?? cause },
     );
     // Only of tagged queries: asked for the origin of another, porsager keeps the text for good.
     if (this.query.tagged) error.stack += this.query.origin.replace(/.*\n/, "\n");

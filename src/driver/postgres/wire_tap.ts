@@ -18,6 +18,8 @@ const COMMAND_COMPLETE = 0x43; // C, from the server
 const DATA_ROW = 0x44; // D, from the server
 const COPY_OUT_RESPONSE = 0x48; // H, from the server
 const COPY_DONE = 0x63; // c
+const NOTICE_RESPONSE = 0x4e; // N
+const PORTAL_SUSPENDED = 0x73; // s
 
 /** Transaction state as the server says it in ReadyForQuery. */
 export type TransactionStatus = "idle" | "in transaction" | "failed";
@@ -31,6 +33,9 @@ export interface ServerError {
   /** The server's message. */
   readonly message: string;
 }
+
+/** SQLSTATEs with which a session ends: admin_shutdown, crash_shutdown. */
+const FAREWELLS: ReadonlySet<string> = new Set(["57P01", "57P02"]);
 
 const text = new TextDecoder();
 
@@ -56,6 +61,13 @@ export class WireTap {
   syncsAnswered = 0;
   /** CommandComplete messages that came. */
   commandsCompleted = 0;
+  /** Whether the statement that is executing has completed something: what it did may stay, whatever comes now. */
+  completedAny = false;
+  /**
+   * A notice by which the server took its leave: of a crash or an immediate shutdown (57P02, 57P01), or of a session that
+   * was ended while its commit, done already, waited for a standby (57P01).
+   */
+  farewell: ServerError | undefined;
   /** Whether rows came since the last CommandComplete. */
   rowsLeft = false;
   /** Whether an error struck amid rows, and no command completed since. */
@@ -128,7 +140,7 @@ class IncomingSink implements MessageSink {
 
   wants(type: number): boolean {
     return type === READY_FOR_QUERY || type === BACKEND_KEY_DATA || type === PARAMETER_STATUS ||
-      type === ERROR_RESPONSE;
+      type === ERROR_RESPONSE || type === NOTICE_RESPONSE;
   }
 
   message(type: number, bytes: Uint8Array, start: number, length: number): void {
@@ -141,7 +153,7 @@ class IncomingSink implements MessageSink {
         tap.copyingOut = false;
         return;
       case READY_FOR_QUERY:
-        tap.copyingOut = false;
+        tap.copyingOut = tap.completedAny = false;
         tap.syncsAnswered++;
         tap.transaction = transactionStatus(bytes[start]);
         return;
@@ -150,8 +162,17 @@ class IncomingSink implements MessageSink {
         return;
       case COMMAND_COMPLETE:
         tap.commandsCompleted++;
+        tap.completedAny = true;
         tap.rowsLeft = tap.rowsCut = false;
         return;
+      case PORTAL_SUSPENDED:
+        tap.completedAny = true;
+        return;
+      case NOTICE_RESPONSE: {
+        const notice = readError(bytes.subarray(start, start + length));
+        if (FAREWELLS.has(notice.code)) tap.farewell = notice;
+        return;
+      }
       case ERROR_RESPONSE:
         tap.error = readError(bytes.subarray(start, start + length));
         if (tap.error.fatal) tap.fatal = tap.error;
