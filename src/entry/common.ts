@@ -37,7 +37,7 @@ export { PostgresConnection } from "../driver/postgres/connection.ts";
 export { PostgresDriver } from "../driver/postgres/driver.ts";
 export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";
 export type { LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
-export type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+export type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 export type { SslOptions } from "../driver/postgres/tls.ts";
 export type {
   TransactionOptions,
@@ -88,10 +88,11 @@ export function createPoolOn(runtime: Runtime): CreatePool {
     urlOrOptions?: string | CreatePoolOptions<T>,
     options?: CreatePoolOptions<T>,
   ): PostgresPool<T> => {
-    const { url, pool, postgres } = splitOptions<T>(urlOrOptions, options);
+    const { url, pool, postgres, front } = splitOptions<T>(urlOrOptions, options);
     return PostgresPool.create<T>(
       new PostgresDriver(runtime, resolvePostgresOptions(url, postgres)),
       pool,
+      front,
     );
   };
 }

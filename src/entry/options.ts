@@ -12,7 +12,7 @@ import {
   type PostgresOptions,
   type PostgresTypes,
 } from "../driver/postgres/options.ts";
-import type { StatementOptions } from "../driver/postgres/statement_limits.ts";
+import type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import type { TransactionOptions } from "../driver/postgres/transaction.ts";
 
 /** Options of `createPool`: the pool's, the driver's, and porsager's names for the pool's. */
@@ -20,6 +20,12 @@ export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never
   extends PoolOptions, PostgresOptions<T> {
   /** Deadline of opening one connection in seconds; porsager's name for `connectTimeoutMs`. @default {10} */
   readonly connect_timeout?: number;
+  /**
+   * Whether a single statement whose connection was lost is sent again, on another connection; `with` can differ.
+   *
+   * @default {"safe"}
+   */
+  readonly replay?: Replay;
 }
 
 /** Options of porsager's that this version does not have: to ignore them in silence would be worse than to refuse. */
@@ -40,7 +46,15 @@ export interface SplitOptions<T extends PostgresTypes> {
   readonly url: string | undefined;
   readonly pool: PoolOptions;
   readonly postgres: PostgresOptions<T>;
+  readonly front: FrontOptions;
 }
+
+/** Options of neither the core's pool nor the driver, checked and complete. */
+export interface FrontOptions {
+  readonly replay: Replay;
+}
+
+const FRONT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof FrontOptions>(["replay"]);
 
 /**
  * Takes the arguments of `createPool` apart.
@@ -78,7 +92,7 @@ export function splitOptions<T extends PostgresTypes>(
     if (value === undefined) continue;
     if (POOL_OPTION_NAMES.has(name)) pool[name] = value;
     else if (POSTGRES_OPTION_NAMES.has(name)) postgres[name] = value;
-    else if (name !== "connect_timeout") {
+    else if (name !== "connect_timeout" && !FRONT_OPTION_NAMES.has(name)) {
       throw new TypeError(
         NOT_YET.has(name)
           ? `Cannot create pool as the option "${name}" is not available in this version`
@@ -105,7 +119,12 @@ export function splitOptions<T extends PostgresTypes>(
   if (postgres.pooler === "transaction" && pool.multiplex === "auto") {
     throw notPooled("statements are to share connections");
   }
-  return { url, pool: pool as PoolOptions, postgres: postgres as PostgresOptions<T> };
+  return {
+    url,
+    pool: pool as PoolOptions,
+    postgres: postgres as PostgresOptions<T>,
+    front: { replay: checkReplay("create pool", given.replay ?? "safe") },
+  };
 }
 
 /** The pool's options that porsager reads from a URL; the rest of it is the driver's. */
@@ -129,7 +148,19 @@ function poolOptionsOfUrl(url: string): { url: string; seconds?: number; max?: n
 const STATEMENT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof StatementOptions>([
   "signal",
   "timeoutMs",
+  "idempotent",
+  "replay",
 ]);
+
+const REPLAYS: ReadonlySet<unknown> = new Set<Replay>(["safe", "always", "never"]);
+
+/** Checks a value of `replay`. */
+function checkReplay(action: string, replay: unknown): Replay {
+  if (REPLAYS.has(replay)) return replay as Replay;
+  throw new TypeError(
+    `Cannot ${action} as replay must be "safe", "always" or "never": received ${show(replay)}`,
+  );
+}
 
 /**
  * Checks the options of `with`.
@@ -144,6 +175,14 @@ export function checkStatementOptions(options: StatementOptions): void {
   checkSignal(action, options.signal);
   if (options.timeoutMs !== undefined) {
     checkDuration(action, "timeoutMs", options.timeoutMs, { zero: false, infinity: true });
+  }
+  if (options.idempotent !== undefined) checkBoolean(action, "idempotent", options.idempotent);
+  if (options.replay !== undefined) checkReplay(action, options.replay);
+}
+
+function checkBoolean(action: string, name: string, value: unknown): void {
+  if (typeof value !== "boolean") {
+    throw new TypeError(`Cannot ${action} as ${name} must be a boolean: received ${show(value)}`);
   }
 }
 
@@ -166,8 +205,6 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   checkSignal(action, options.signal);
   for (const name of ["readOnly", "deferrable"] as const) {
     const value = options[name];
-    if (value !== undefined && typeof value !== "boolean") {
-      throw new TypeError(`Cannot ${action} as ${name} must be a boolean: received ${show(value)}`);
-    }
+    if (value !== undefined) checkBoolean(action, name, value);
   }
 }

@@ -20,7 +20,7 @@ import {
   type TransactionResult,
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
-import { checkStatementOptions, checkTransactionOptions } from "./options.ts";
+import { checkStatementOptions, checkTransactionOptions, type FrontOptions } from "./options.ts";
 import { gatedTemplate } from "./gated_template.ts";
 import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
@@ -31,6 +31,8 @@ interface Shared {
   readonly driver: PostgresDriver;
   readonly pool: Pool<PostgresConnection>;
   readonly acquireTimeoutMs: number;
+  readonly clock: Clock;
+  readonly front: FrontOptions;
   readonly lease: LeaseContext;
 }
 
@@ -71,6 +73,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    *
    * @param driver The driver.
    * @param options The pool's options.
+   * @param front Options of what is on top of the pool.
    * @param gate Asked before each use of the pool, and of what it lends, where both belong to one request.
    * @returns The pool.
    * @throws {TypeError} If an option has the wrong type.
@@ -79,6 +82,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   static create<T extends PostgresTypes>(
     driver: PostgresDriver,
     options: PoolOptions,
+    front: FrontOptions,
     gate?: Gate,
   ): PostgresPool<T> {
     const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
@@ -87,6 +91,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       driver,
       pool: new Pool(driver, options),
       acquireTimeoutMs,
+      clock,
+      front,
       lease: {
         template,
         prototype: paritySql(template, {
@@ -110,8 +116,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   }
 
   #createSql(): PoolSql<T> {
-    const { pool, acquireTimeoutMs, lease: { template, gate } } = this.#shared;
-    const own = new PoolRoute(pool, this.#limits, acquireTimeoutMs);
+    const { pool, acquireTimeoutMs, clock, front, lease: { template, gate } } = this.#shared;
+    const limits = this.#limits;
+    const replay = limits?.replay ?? front.replay;
+    const own = new PoolRoute({ pool, limits, acquireTimeoutMs, clock, replay });
     const route = gate === undefined ? own : new GuardedRoute(own, gate);
     const end = ({ timeout }: { timeout?: number | null } = {}): Promise<void> =>
       pool.close(
@@ -261,7 +269,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   /**
    * A view of the same pool whose statements carry options.
    *
-   * @param options Signal and deadline of each statement.
+   * @param options Signal, deadline, and whether it is sent again, of each statement.
    * @returns The view.
    * @throws {TypeError} If an option has the wrong type or does not exist.
    * @throws {RangeError} If an option is out of range.
@@ -338,6 +346,8 @@ function mergeLimits(
     clock,
     signal: anySignal(options.signal, base?.signal),
     timeoutMs: options.timeoutMs ?? base?.timeoutMs,
+    idempotent: options.idempotent ?? base?.idempotent,
+    replay: options.replay ?? base?.replay,
   };
 }
 

@@ -59,6 +59,7 @@ export interface ScopedRuntime {
 interface Source<T extends PostgresTypes> {
   readonly url: string;
   readonly pool: SplitOptions<T>["pool"];
+  readonly front: SplitOptions<T>["front"];
   readonly postgres: ResolvedPostgresOptions;
   readonly types: TypeMemory;
 }
@@ -75,7 +76,7 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
     options?: CreatePoolOptions<T>,
   ): ScopedPool<T> => {
     const read = (text: string): Source<T> => {
-      const { url, pool, postgres } = splitOptions<T>(text, options);
+      const { url, pool, postgres, front } = splitOptions<T>(text, options);
       const resolved = resolvePostgresOptions(url, postgres);
       const { address, tls } = resolved.endpoint;
       check(address, {
@@ -85,6 +86,7 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
       return {
         url: text,
         pool: { max: MAX, ...pool },
+        front,
         postgres: resolved,
         types: { learnt: false, forgotten: 0 },
       };
@@ -99,7 +101,7 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
         const text = typeof url === "function" ? urlFrom(url) : url;
         if (text !== source.url) source = read(text);
         const driver = new PostgresDriver(runtime, source.postgres, source.types);
-        return PostgresPool.create<T>(driver, source.pool, gate);
+        return PostgresPool.create<T>(driver, source.pool, source.front, gate);
       },
     }, waitUntil);
   };

@@ -247,15 +247,16 @@ function waitUntilOf(args: readonly unknown[]): WaitUntil | undefined {
   return undefined;
 }
 
-/** As in a pool: both signals count, the new deadline replaces. */
+/** As in a pool: both signals count, the new ones of the others replace. */
 function mergeOptions(
   base: StatementOptions | undefined,
-  { signal, timeoutMs }: StatementOptions,
+  options: StatementOptions,
 ): StatementOptions {
-  if (base === undefined) return { signal, timeoutMs };
-  const signals = [base.signal, signal].filter((one) => one !== undefined);
+  const signals = [base?.signal, options.signal].filter((one) => one !== undefined);
   return {
     signal: signals.length > 1 ? AbortSignal.any(signals) : signals[0],
-    timeoutMs: timeoutMs ?? base.timeoutMs,
+    timeoutMs: options.timeoutMs ?? base?.timeoutMs,
+    idempotent: options.idempotent ?? base?.idempotent,
+    replay: options.replay ?? base?.replay,
   };
 }

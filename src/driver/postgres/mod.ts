@@ -41,7 +41,7 @@ export { PostgresConnection } from "./connection.ts";
 export { PostgresDriver, postgresDriver, type PostgresDriverOptions } from "./driver.ts";
 export type { PostgresOptions, PostgresTypes } from "./options.ts";
 export type { LeaseSql, PoolSql, SqlTypes } from "./sql.ts";
-export type { StatementOptions } from "./statement_limits.ts";
+export type { Replay, StatementOptions } from "./statement_limits.ts";
 export type { SslOptions } from "./tls.ts";
 export type {
   TransactionOptions,

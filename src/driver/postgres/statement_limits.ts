@@ -8,6 +8,14 @@ import type { Clock, Timer } from "../../core/clock.ts";
 import { StatementTimeoutError } from "../../core/errors.ts";
 import type { Statement } from "./statement.ts";
 
+/**
+ * Whether a statement whose connection was lost is sent again, on another: `"safe"`: if it provably had no effect, or is
+ * declared `idempotent`; `"always"`: also if it may have been executed, **so that it can write twice** (what DBUtils does,
+ * C-11…C-15); `"never"`. Cursors, `forEach` and streams that were sent are never sent again, nor is anything in a lease or a
+ * transaction.
+ */
+export type Replay = "safe" | "always" | "never";
+
 /** Options that a view made by `with` gives to each of its statements. */
 export interface StatementOptions {
   /**
@@ -21,6 +29,19 @@ export interface StatementOptions {
    * @default {none of its own; acquireTimeoutMs bounds the wait}
    */
   readonly timeoutMs?: number;
+  /**
+   * Declares that to execute a statement twice is the same as to execute it once, so that it is sent again when its
+   * connection was lost and nobody knows whether it was executed.
+   *
+   * @default {false}
+   */
+  readonly idempotent?: boolean;
+  /**
+   * Whether a statement whose connection was lost is sent again.
+   *
+   * @default {that of the pool}
+   */
+  readonly replay?: Replay;
 }
 
 /** Checked options, and what keeps the time. */
@@ -47,15 +68,16 @@ export class Watch {
   }
 
   /**
-   * Starts the deadline.
+   * Starts the deadline; does nothing if it has begun.
    *
    * @param elapsedMs How much of it is gone already.
    */
   startTimer(elapsedMs = 0): void {
     const { timeoutMs, clock } = this.#limits;
-    if (timeoutMs === undefined || timeoutMs === Infinity) return;
+    if (timeoutMs === undefined || timeoutMs === Infinity || this.#timer !== undefined) return;
     this.#timer = clock.schedule(Math.max(0, timeoutMs - elapsedMs), () => {
-      const outcome = this.#statement.evidence === "unsent" ? "not-applied" : "unknown";
+      const { evidence, inDoubt } = this.#statement;
+      const outcome = evidence === "unsent" && !inDoubt ? "not-applied" : "unknown";
       this.#statement.abort(new StatementTimeoutError(timeoutMs, outcome));
     });
   }
@@ -76,6 +98,7 @@ export class Watch {
  */
 export function watch(statement: Statement, limits: StatementLimits | undefined): boolean {
   if (limits === undefined) return true;
+  if (limits.signal === undefined && limits.timeoutMs === undefined) return true;
   if (limits.signal?.aborted) {
     statement.reject(limits.signal.reason);
     statement.end();
