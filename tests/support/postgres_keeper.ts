@@ -18,6 +18,7 @@ import { rm } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
+import { setImmediate } from "node:timers";
 
 /** What a keeper is told on its command line, as JSON. */
 export interface KeeperOptions {
@@ -32,7 +33,11 @@ export interface KeeperOptions {
 /** What a keeper is asked to do. */
 export type KeeperRequest =
   | { readonly action: "start" }
-  | { readonly action: "signal"; readonly signal: "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGKILL" };
+  | { readonly action: "signal"; readonly signal: "SIGTERM" | "SIGINT" | "SIGQUIT" | "SIGKILL" }
+  /** Stops processes of the server without ending them (SIGSTOP): its main one, if none is named. */
+  | { readonly action: "freeze"; readonly pids?: readonly number[] }
+  /** Lets all that were stopped go on (SIGCONT). */
+  | { readonly action: "thaw" };
 
 /** What it answers when it is done. */
 export interface KeeperReply {
@@ -50,6 +55,7 @@ class Keeper {
   #server: ChildProcess | undefined;
   /** Fulfilled when the server and all of its backends are gone. */
   #gone: Promise<void> = Promise.resolve();
+  readonly #frozen = new Set<number>();
 
   constructor(options: KeeperOptions) {
     this.#options = options;
@@ -92,12 +98,50 @@ class Keeper {
 
   async signal(signal: NodeJS.Signals): Promise<KeeperReply> {
     this.#server?.kill(signal);
+    // What is stopped would not notice.
+    this.thaw();
     await this.#gone;
     return {};
   }
 
-  handle(request: KeeperRequest): Promise<KeeperReply> {
-    return request.action === "start" ? this.start() : this.signal(request.signal);
+  async freeze(pids: readonly number[]): Promise<KeeperReply> {
+    for (const pid of pids) {
+      this.#frozen.add(pid);
+      process.kill(pid, "SIGSTOP");
+      await stopped(pid);
+    }
+    return {};
+  }
+
+  thaw(): KeeperReply {
+    for (const pid of this.#frozen) {
+      try {
+        process.kill(pid, "SIGCONT");
+      } catch {
+        // It was killed meanwhile.
+      }
+    }
+    this.#frozen.clear();
+    return {};
+  }
+
+  async handle(request: KeeperRequest): Promise<KeeperReply> {
+    switch (request.action) {
+      case "start":
+        return await this.start();
+      case "signal":
+        return await this.signal(request.signal);
+      case "freeze":
+        return await this.freeze(request.pids ?? this.#mainPids());
+      case "thaw":
+        return this.thaw();
+    }
+  }
+
+  #mainPids(): number[] {
+    const pid = this.#server?.pid;
+    if (pid === undefined) throw new Error("The server is not running");
+    return [pid];
   }
 
   async end(): Promise<void> {
@@ -117,6 +161,21 @@ class Keeper {
     } catch {
       return undefined;
     }
+  }
+}
+
+/** Waits until the system has stopped a process, which it does soon, but not at once. */
+async function stopped(pid: number): Promise<void> {
+  for (;;) {
+    let state: string;
+    try {
+      state = readFileSync(`/proc/${pid}/stat`, "utf8");
+    } catch {
+      return; // This system does not tell, or the process is gone.
+    }
+    // After the name, which is in parentheses and may contain some.
+    if (state.slice(state.lastIndexOf(")") + 2).startsWith("T")) return;
+    await new Promise((resolve) => setImmediate(resolve));
   }
 }
 

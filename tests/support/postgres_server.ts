@@ -202,26 +202,32 @@ export class PostgresServer implements AsyncDisposable {
    * @param filter Which ones; without it all but the one that asks.
    * @returns Their process ids.
    */
-  async terminateBackends(filter: BackendFilter = {}): Promise<number[]> {
-    const rows = await this.query<{ pid: number }>(
-      // Materialized, so that no backend is terminated before all conditions were looked at.
-      `with chosen as materialized (
-         select pid from pg_stat_activity
-          where backend_type = 'client backend' and pid <> pg_backend_pid()
-            and ($1::int is null or pid = $1)
-            and ($2::text is null or datname = $2)
-            and ($3::text is null or usename = $3)
-            and ($4::text is null or application_name = $4)
-       )
-       select pid from chosen where pg_terminate_backend(pid, 5000)`,
-      [
-        filter.pid ?? null,
-        filter.database ?? null,
-        filter.user ?? null,
-        filter.applicationName ?? null,
-      ],
-    );
-    return rows.map(({ pid }) => pid);
+  terminateBackends(filter: BackendFilter = {}): Promise<number[]> {
+    return this.#choose(filter, "pg_terminate_backend(pid, 5000)");
+  }
+
+  /**
+   * Finds sessions.
+   *
+   * @param filter Which ones; without it all but the one that asks.
+   * @returns Their process ids.
+   */
+  backends(filter: BackendFilter = {}): Promise<number[]> {
+    return this.#choose(filter, "true");
+  }
+
+  /**
+   * Stops processes without ending them (SIGSTOP), until {@linkcode PostgresServer.thaw} or the end of the server.
+   *
+   * @param pids Which ones; without it the server's main process: those that have a session keep it, nobody gets one.
+   */
+  freeze(pids?: readonly number[]): Promise<void> {
+    return this.#ask({ action: "freeze", pids });
+  }
+
+  /** Lets all that was stopped go on. */
+  thaw(): Promise<void> {
+    return this.#ask({ action: "thaw" });
   }
 
   /** @returns Everything the server has logged so far. */
@@ -241,6 +247,28 @@ export class PostgresServer implements AsyncDisposable {
     const [code] = await exited;
     clearTimeout(patience);
     if (code !== 0) throw new Error(`The keeper of ${this.socketDir} could not clean up`);
+  }
+
+  async #choose(filter: BackendFilter, condition: string): Promise<number[]> {
+    const rows = await this.query<{ pid: number }>(
+      // Materialized, so that no backend is terminated before all conditions were looked at.
+      `with chosen as materialized (
+         select pid from pg_stat_activity
+          where backend_type = 'client backend' and pid <> pg_backend_pid()
+            and ($1::int is null or pid = $1)
+            and ($2::text is null or datname = $2)
+            and ($3::text is null or usename = $3)
+            and ($4::text is null or application_name = $4)
+       )
+       select pid from chosen where ${condition}`,
+      [
+        filter.pid ?? null,
+        filter.database ?? null,
+        filter.user ?? null,
+        filter.applicationName ?? null,
+      ],
+    );
+    return rows.map(({ pid }) => pid);
   }
 
   async #startKeeper(): Promise<void> {
