@@ -216,6 +216,8 @@ export class StatementTimeoutError extends SteadyError {
   constructor(timeoutMs: number, outcome: Outcome) {
     const sent = outcome === "not-applied"
       ? "it was not sent"
+      : outcome === "rolled-back"
+      ? "its connection was closed, and its transaction rolled back"
       : "it may have been executed or not, and its connection was closed";
     super("STATEMENT_TIMEOUT", `The statement was not over within ${timeoutMs} ms: ${sent}`, {
       outcome,
