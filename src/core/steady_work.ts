@@ -198,6 +198,8 @@ export class SteadyWork<C> {
 
   /** The unit of work is over: passes the turn on, as soon as the connection is quiet. */
   leave(): void {
+    // A cancel that is still on its way must strike nothing else.
+    if (this.#cancelling !== undefined) return void this.#cancelling.then(() => this.leave());
     const { connection } = this.#physical;
     if (connection === undefined) return this.#turns.pass();
     const status = this.#driver.status(connection);
