@@ -246,11 +246,11 @@ test("reset() cleans within its deadline, and is true only if the connection is 
   assertEquals([resetting.value, b.clock.pending], [false, 0]);
 });
 
-test("A connection that could not be cleaned is not used again", async () => {
+test("S-56: a connection that could not be cleaned is not used again, and no other is opened before it is needed", async () => {
   const b = bench();
   await b.steady.ready();
   b.driver.refuse("reset", 1);
-  assertEquals(await b.steady.reset("rollback"), false);
+  assertEquals([await b.steady.reset("rollback"), b.driver.counts.connect], [false, 1]);
   await b.steady.run(statement("select 1"));
   assertEquals([b.steady.epoch, b.driver.open], [2, 1]);
 });

@@ -1,7 +1,7 @@
 /** Units of work on a steady connection, and what a loss means for them: groups S and C of the behaviours. */
 
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals } from "@std/assert";
-import { ConnectError, ConnectionLostError } from "../../src/core/errors.ts";
+import { ConnectError, ConnectionLostError, SteadyError } from "../../src/core/errors.ts";
 import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
 import { test } from "../support/harness.ts";
 import { countedSignal, must, watch } from "./setup.ts";
@@ -402,6 +402,27 @@ test("C-17: a loss while rows are read is no reason to read them again", async (
     await connection.run("select 2");
   }));
   assertEquals([lost.outcome, b.driver.counts.send], ["unknown", 1]);
+});
+
+// C-26: what a repeat is made from is the caller's function, whole.
+test("C-26: a repeat calls the same function again, with another connection", async () => {
+  const b = bench();
+  const seen: number[] = [];
+  b.driver.breakAt("before send", 2);
+  await b.steady.run((connection) => {
+    seen.push(connection.id);
+    return connection.run("write a");
+  });
+  assertEquals([seen, b.driver.applied], [[1, 2, 3], ["a"]]);
+});
+
+test("S-59: our errors are of one family, and no driver takes them for errors of its own", async () => {
+  const b = bench({ reopenTimeoutMs: 0 });
+  b.driver.refuse("connect");
+  const error: unknown = await b.steady.run(statement("select 1")).catch((error) => error);
+  assertInstanceOf(error, SteadyError);
+  assert(!(error instanceof FakeError));
+  assertEquals(b.driver.classify(error), "unknown");
 });
 
 test("C-27, C-29: a connection kept beyond its epoch reaches no new session", async () => {

@@ -312,6 +312,17 @@ test("C-32, T-21: a semantic error fails the transaction, not the connection", a
   assertEquals([b.steady.status, b.driver.applied], ["idle", []]);
 });
 
+test("C-31: a slip of the program costs neither the connection nor the transaction", async () => {
+  const b = await begun();
+  await assertRejects(
+    () => b.steady.run(() => Promise.reject(new TypeError("no such method"))),
+    TypeError,
+  );
+  assertEquals(b.steady.status, "in transaction");
+  await b.steady.commit();
+  assertEquals([b.driver.applied, b.driver.counts.open], [["a"], 1]);
+});
+
 test("C-32: rolling back to a savepoint heals a failed transaction, as in SQL", async () => {
   const b = await begun();
   await b.steady.run(statement("savepoint s"));

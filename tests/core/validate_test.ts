@@ -1,9 +1,12 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
+  checkBoolean,
   checkDuration,
+  checkFunction,
   checkInteger,
   checkNames,
   checkSignal,
+  checkWord,
   show,
 } from "../../src/core/validate.ts";
 import { test } from "../support/harness.ts";
@@ -130,5 +133,30 @@ test("checkSignal() takes signals, also of other realms, and nothing", () => {
       TypeError,
       `Cannot do it as signal must be an AbortSignal: received ${show(value)}`,
     );
+  }
+});
+
+test("checkWord(), checkFunction() and checkBoolean() give the value, or name rule and value", () => {
+  const words = ["a", "b", "c"] as const;
+  assertEquals(checkWord("go", "way", "b", words), "b");
+  const fn = () => {};
+  assertStrictEquals(checkFunction("go", "way", fn), fn);
+  assertEquals([checkFunction("go", "way", undefined), checkBoolean("go", "way", undefined)], [
+    undefined,
+    undefined,
+  ]);
+  assertEquals([checkBoolean("go", "way", true), checkBoolean("go", "way", false)], [true, false]);
+  const cases: [() => unknown, string][] = [
+    [() => checkWord("go", "way", "d", words), 'way must be "a", "b" or "c": received "d"'],
+    [() => checkWord("go", "way", 1, words), 'way must be "a", "b" or "c": received 1'],
+    [() => checkWord("go", "way", SECRET + " x", words), "received a string"],
+    [() => checkFunction("go", "way", 1), "way must be a function: received 1"],
+    [() => checkBoolean("go", "way", 0), "way must be true or false: received 0"],
+    [() => checkBoolean("go", "way", null), "way must be true or false: received null"],
+  ];
+  for (const [call, message] of cases) {
+    const error = assertThrows(call, TypeError);
+    assert(error.message.startsWith("Cannot go as way must be"), error.message);
+    assert(error.message.endsWith(message), error.message);
   }
 });

@@ -207,6 +207,45 @@ test("FakeDriver.breakAt() breaks after apply: it is in force, and nobody hears 
   assertEquals(driver.applied, ["a"]);
 });
 
+test("FakeDriver.breakAt() breaks under any call on a connection", async () => {
+  const driver = new FakeDriver();
+  for (const [point, applied] of [["after send", 0], ["after apply", 1]] as const) {
+    const connection = await driver.connect();
+    await driver.execute(connection, { verb: "begin" });
+    await connection.run("write a");
+    driver.breakAt(point, 1, "execute");
+    await rejection(driver.execute(connection, { verb: "commit" }));
+    assertEquals([connection.gone, driver.applied.length], [true, applied]);
+  }
+  const pinged = await driver.connect();
+  driver.breakAt("before send", 1, "ping");
+  await rejection(driver.ping(pinged));
+  assert(pinged.gone);
+});
+
+test("FakeDriver.effects() counts what may have been executed", async () => {
+  const driver = new FakeDriver();
+  const connection = await driver.connect();
+  await driver.ping(connection);
+  assertEquals(driver.effects(connection), 0);
+  await connection.run("write a");
+  await driver.execute(connection, { verb: "begin" });
+  await driver.reset(connection, "rollback");
+  assertEquals(driver.effects(connection), 3);
+  const long = rejection(connection.run("sleep"));
+  const behind = rejection(connection.run("write b"));
+  assertEquals(driver.effects(connection), 4);
+  driver.terminate(connection);
+  await Promise.all([long, behind]);
+  assertEquals(driver.effects(connection), 3);
+  for (const [point, effects] of [["before send", 0], ["after send", 1]] as const) {
+    const other = await driver.connect();
+    driver.breakAt(point);
+    await rejection(other.run("write c"));
+    assertEquals(driver.effects(other), effects);
+  }
+});
+
 test("FakeDriver.breakAt() in a transaction: only a commit that was applied is in force", async () => {
   const driver = new FakeDriver();
   const first = await driver.connect();
