@@ -311,19 +311,36 @@ export class ConnectionLostError extends SteadyError {
   }
 }
 
+/** What became of a transaction whose COMMIT was not answered, as far as it is certain. */
+export type CommitOutcome = "committed" | "rolled-back" | "unknown";
+
 /** The connection was lost after COMMIT was sent and before it was answered: the transaction may be in force or not. */
 export class CommitUnknownError extends SteadyError {
+  readonly #resolve: (() => Promise<CommitOutcome>) | undefined;
+
   /**
    * Makes the error.
    *
    * @param cause What broke the connection.
+   * @param resolve Asks what became of the transaction.
    */
-  constructor(cause?: unknown) {
+  constructor(cause?: unknown, resolve?: () => Promise<CommitOutcome>) {
     super(
       "COMMIT_UNKNOWN",
       "The connection was lost while COMMIT was on its way: the transaction may be committed or rolled back",
       { outcome: "unknown", retryable: false, cause },
     );
+    this.#resolve = resolve;
+  }
+
+  /**
+   * Asks the server, on another connection, what became of the transaction; a transaction that is still in progress is ended.
+   * May be called again: a server that could not be had may be back, or know more.
+   *
+   * @returns What is certain; `"unknown"` where the server cannot be had, or cannot tell. Never rejects.
+   */
+  async resolve(): Promise<CommitOutcome> {
+    return await this.#resolve?.() ?? "unknown";
   }
 
   static {

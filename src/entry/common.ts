@@ -40,6 +40,7 @@ export type { LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
 export type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 export type { SslOptions } from "../driver/postgres/tls.ts";
 export type {
+  CommitResolution,
   TransactionOptions,
   TransactionResult,
   TransactionSql,

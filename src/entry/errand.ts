@@ -11,7 +11,7 @@ import type { Lease } from "../core/lease.ts";
 import type { AcquireOptions } from "../core/options.ts";
 import type { Pool } from "../core/pool.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
-import { isAtomic, isSingle } from "../driver/postgres/pipelining.ts";
+import { isSingle } from "../driver/postgres/pipelining.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
 import {
   cancelledError,
@@ -19,6 +19,7 @@ import {
   type StatementCarrier,
   type StatementListener,
 } from "../driver/postgres/statement.ts";
+import { isAtomic } from "../driver/postgres/statement_kind.ts";
 import { type Replay, type StatementLimits, watch } from "../driver/postgres/statement_limits.ts";
 
 /** How often a statement is sent again at most. */

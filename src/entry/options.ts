@@ -5,7 +5,7 @@
  */
 
 import { POOL_OPTION_NAMES, type PoolOptions } from "../core/options.ts";
-import { checkDuration, checkNames, checkSignal, show } from "../core/validate.ts";
+import { checkDuration, checkInteger, checkNames, checkSignal, show } from "../core/validate.ts";
 import {
   notPooled,
   POSTGRES_OPTION_NAMES,
@@ -13,7 +13,7 @@ import {
   type PostgresTypes,
 } from "../driver/postgres/options.ts";
 import type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
-import type { TransactionOptions } from "../driver/postgres/transaction.ts";
+import type { CommitResolution, TransactionOptions } from "../driver/postgres/transaction.ts";
 
 /** Options of `createPool`: the pool's, the driver's, and porsager's names for the pool's. */
 export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never>>
@@ -26,6 +26,13 @@ export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never
    * @default {"safe"}
    */
   readonly replay?: Replay;
+  /**
+   * What is done about a COMMIT whose answer was lost; a transaction can differ. Behind a transaction pooler, and before
+   * PostgreSQL 13, nobody can ask.
+   *
+   * @default {"auto"}
+   */
+  readonly commitResolution?: CommitResolution;
 }
 
 /** Options of porsager's that this version does not have: to ignore them in silence would be worse than to refuse. */
@@ -52,9 +59,13 @@ export interface SplitOptions<T extends PostgresTypes> {
 /** Options of neither the core's pool nor the driver, checked and complete. */
 export interface FrontOptions {
   readonly replay: Replay;
+  readonly commitResolution: CommitResolution;
 }
 
-const FRONT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof FrontOptions>(["replay"]);
+const FRONT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof FrontOptions>([
+  "replay",
+  "commitResolution",
+]);
 
 /**
  * Takes the arguments of `createPool` apart.
@@ -123,7 +134,10 @@ export function splitOptions<T extends PostgresTypes>(
     url,
     pool: pool as PoolOptions,
     postgres: postgres as PostgresOptions<T>,
-    front: { replay: checkReplay("create pool", given.replay ?? "safe") },
+    front: {
+      replay: checkReplay("create pool", given.replay ?? "safe"),
+      commitResolution: checkCommitResolution("create pool", given.commitResolution ?? "auto"),
+    },
   };
 }
 
@@ -191,7 +205,25 @@ const TRANSACTION_OPTION_NAMES: ReadonlySet<string> = new Set<keyof TransactionO
   "readOnly",
   "deferrable",
   "signal",
+  "retries",
+  "commitResolution",
 ]);
+
+const COMMIT_RESOLUTIONS: ReadonlySet<unknown> = new Set<CommitResolution>([
+  "auto",
+  "manual",
+  "off",
+]);
+
+/** Checks a value of `commitResolution`. */
+function checkCommitResolution(action: string, value: unknown): CommitResolution {
+  if (COMMIT_RESOLUTIONS.has(value)) return value as CommitResolution;
+  throw new TypeError(
+    `Cannot ${action} as commitResolution must be "auto", "manual" or "off": received ${
+      show(value)
+    }`,
+  );
+}
 
 /**
  * Checks the options of a transaction; its isolation level is checked where it is put into words.
@@ -203,6 +235,10 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   const action = "begin a transaction";
   checkNames(action, options, TRANSACTION_OPTION_NAMES);
   checkSignal(action, options.signal);
+  if (options.retries !== undefined) checkInteger(action, "retries", options.retries, 0, false);
+  if (options.commitResolution !== undefined) {
+    checkCommitResolution(action, options.commitResolution);
+  }
   for (const name of ["readOnly", "deferrable"] as const) {
     const value = options[name];
     if (value !== undefined) checkBoolean(action, name, value);

@@ -5,8 +5,10 @@
  */
 
 import type { Lease } from "../core/lease.ts";
-import { LeaseReleasedError } from "../core/errors.ts";
+import type { Clock } from "../core/clock.ts";
+import { type CommitOutcome, LeaseReleasedError } from "../core/errors.ts";
 import { commandText } from "../driver/postgres/commands.ts";
+import type { CommitQuestion } from "../driver/postgres/commit_resolution.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { Template } from "../driver/postgres/porsager.ts";
@@ -14,6 +16,8 @@ import { Session } from "../driver/postgres/session.ts";
 import { createSql, type Gate, type LeaseSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
+  canRunAgain,
+  type CommitResolution,
   runTransaction,
   type TransactionOptions,
   type TransactionResult,
@@ -21,6 +25,7 @@ import {
 } from "../driver/postgres/transaction.ts";
 import { checkTransactionOptions } from "./options.ts";
 import { beginArguments } from "./porsager_parity.ts";
+import { retrying } from "./retrying.ts";
 
 /** What leases share with the pool they come from. */
 export interface LeaseContext {
@@ -30,6 +35,12 @@ export interface LeaseContext {
   readonly prototype: object;
   /** Checks options of `with` and makes limits of them. */
   readonly limit: (options: StatementOptions, base?: StatementLimits) => StatementLimits;
+  /** Source of timers and chance. */
+  readonly clock: Clock;
+  /** What is done about a lost COMMIT, if a transaction does not say otherwise. */
+  readonly commitResolution: CommitResolution;
+  /** Asks what became of a transaction. */
+  readonly resolve: (question: CommitQuestion) => Promise<CommitOutcome>;
   /** Asked before each use, where connections belong to one request. */
   readonly gate?: Gate;
 }
@@ -75,7 +86,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       release: () => this.release(),
       begin: (...args: unknown[]) => {
         const { begin, fn } = beginArguments<T>(args);
-        return this.#run(begin, fn, undefined);
+        return this.#run(begin, fn, {});
       },
     }) as unknown as LeaseSql<T>;
   }
@@ -92,21 +103,32 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     options: TransactionOptions = {},
   ): Promise<TransactionResult<R>> {
     checkTransactionOptions(options);
-    return await this.#run(commandText({ verb: "begin", ...options }), fn, options.signal);
+    const { clock } = this.#context;
+    return await retrying(
+      () => this.#run(commandText({ verb: "begin", ...options }), fn, options),
+      {
+        clock,
+        signal: options.signal,
+        retries: options.retries ?? 0,
+        mayRetry: (error) => !this.lost && canRunAgain(error),
+      },
+    );
   }
 
   async #run<R>(
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
-    signal: AbortSignal | undefined,
+    { signal, commitResolution }: TransactionOptions,
   ): Promise<TransactionResult<R>> {
-    const { template, limit, gate } = this.#context;
+    const { template, limit, gate, resolve } = this.#context;
     const refusal = gate?.refusal();
     if (refusal !== undefined) throw refusal;
     return await runTransaction<R, T>({
       connection: this.#lease.connection,
       template,
       begin,
+      commitResolution: commitResolution ?? this.#context.commitResolution,
+      resolve,
       signal,
       limits: this.#limits,
       limit: (options) => limit(options, this.#limits),

@@ -15,16 +15,20 @@ import type { PostgresTypes } from "../driver/postgres/options.ts";
 import { createSql, type Gate, type PoolSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
+  beginningAnew,
+  canRunAgain,
   runTransaction,
   type TransactionOptions,
   type TransactionResult,
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
+import { CommitResolver } from "./commit_resolver.ts";
 import { checkStatementOptions, checkTransactionOptions, type FrontOptions } from "./options.ts";
 import { gatedTemplate } from "./gated_template.ts";
 import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
+import { retrying } from "./retrying.ts";
 
 /** What all views of one pool share. */
 interface Shared {
@@ -87,9 +91,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   ): PostgresPool<T> {
     const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
     const template = gate === undefined ? driver.template : gatedTemplate(driver.template, gate);
+    const pool = new Pool(driver, options);
+    const resolver = new CommitResolver(pool, clock, acquireTimeoutMs);
     return new PostgresPool<T>({
       driver,
-      pool: new Pool(driver, options),
+      pool,
       acquireTimeoutMs,
       clock,
       front,
@@ -100,6 +106,9 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
           end: notOffered("end", "inside a lease"),
         }),
         limit: (more, base) => mergeLimits(clock, more, base),
+        clock,
+        commitResolution: front.commitResolution,
+        resolve: (question) => resolver.resolve(question),
         gate,
       },
     });
@@ -130,7 +139,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     return Object.assign(createSql<T>(template, route, paritySql(template, {})), {
       begin: async (...args: unknown[]) => {
         const { begin, fn } = beginArguments<T>(args);
-        return await this.#runTransaction(begin, fn, undefined);
+        return await this.#runTransaction(begin, fn, {});
       },
       reserve: async () => (await this.acquire()).sql,
       end,
@@ -144,10 +153,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * transaction is rejected.
    *
    * @param fn What to do; its statements go through the `sql` it is given.
-   * @param options Isolation, access mode, signal.
+   * @param options Isolation, access mode, retries, what is done about a lost COMMIT, signal.
    * @returns What `fn` returns, after the server confirmed the commit.
-   * @throws {ConnectionLostError} If the connection was lost before COMMIT was sent; nothing of it is in force.
-   * @throws {CommitUnknownError} If it was lost after.
+   * @throws {ConnectionLostError} If the connection was lost and nothing of it is in force.
+   * @throws {CommitUnknownError} If it was lost after COMMIT was sent, and the server cannot tell what became of it.
    *
    * @example Savepoint
    * ```ts
@@ -165,27 +174,37 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     options: TransactionOptions = {},
   ): Promise<TransactionResult<R>> {
     checkTransactionOptions(options);
-    return await this.#runTransaction(
-      commandText({ verb: "begin", ...options }),
-      fn,
-      options.signal,
-    );
+    return await this.#runTransaction(commandText({ verb: "begin", ...options }), fn, options);
   }
 
   async #runTransaction<R>(
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
-    own: AbortSignal | undefined,
+    options: TransactionOptions,
   ): Promise<TransactionResult<R>> {
-    const { pool, lease: { template, limit, gate } } = this.#shared;
+    const { clock, lease: { gate } } = this.#shared;
     throwIfRefused(gate);
-    const signal = anySignal(own, this.#limits?.signal);
+    const signal = anySignal(options.signal, this.#limits?.signal);
+    return await retrying(
+      () => beginningAnew(() => this.#tryTransaction(begin, fn, { ...options, signal })),
+      { clock, signal, retries: options.retries ?? 0, mayRetry: canRunAgain },
+    );
+  }
+
+  async #tryTransaction<R>(
+    begin: string,
+    fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
+    { signal, commitResolution }: TransactionOptions,
+  ): Promise<TransactionResult<R>> {
+    const { pool, front, lease: { template, limit, gate, resolve } } = this.#shared;
     const lease = await pool.acquire(this.#acquireOptions({ signal }));
     try {
       return await runTransaction<R, T>({
         connection: lease.connection,
         template,
         begin,
+        commitResolution: commitResolution ?? front.commitResolution,
+        resolve,
         signal,
         limits: this.#limits,
         limit: (options) => limit(options, this.#limits),

@@ -86,13 +86,16 @@ test("PostgresPool.transaction({ signal }) rolls back between statements, and ke
   assertEquals(await schema.column("t", "x"), []);
 });
 
-test("PostgresPool.transaction({ signal }) says unknown when it breaks off at COMMIT", async () => {
+test("PostgresPool.transaction({ signal }) breaks off at COMMIT, and says unknown where nobody may ask", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
   proxy.judge = (message) => statementOf(message) === "commit" ? "drop" : "pass";
   const abort = new AbortController();
-  const failing = db.transaction((sql) => sql`insert into t values (1)`, { signal: abort.signal });
+  const failing = db.transaction((sql) => sql`insert into t values (1)`, {
+    signal: abort.signal,
+    commitResolution: "off",
+  });
   const rejected = assertRejects(() => failing, CommitUnknownError);
   await proxy.statement("commit");
   abort.abort(reason);

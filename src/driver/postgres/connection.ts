@@ -8,6 +8,12 @@ import type { ConnectionStatus } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
 import { requestCancel } from "./cancel_request.ts";
+import {
+  type CommitWatch,
+  IDENTITY_TEXT,
+  nextMoment,
+  type ServerIdentity,
+} from "./commit_watch.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
 import type { IdleReferences } from "./idle_references.ts";
@@ -19,9 +25,10 @@ import {
   refuseSocket,
   type Template,
 } from "./porsager.ts";
-import { allowsFollowers, isAtomic } from "./pipelining.ts";
+import { allowsFollowers } from "./pipelining.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
-import { type ServerError, WireTap } from "./wire_tap.ts";
+import { isAtomic, mayEndTransaction } from "./statement_kind.ts";
+import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
 
 /** What a connection is opened with. */
 export interface OpenOptions {
@@ -54,12 +61,6 @@ const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 const ADMIN_SHUTDOWN = "57P01";
 
 /**
- * Words with which a statement may end its transaction. A statement that was sent and has one of them may have
- * committed, whatever else it says.
- */
-const MAY_END_TRANSACTION = /\b(commit|end|prepare|rollback|abort|call|do)\b/i;
-
-/**
  * One physical connection to PostgreSQL.
  *
  * It sends one statement at a time, in the order given, but for those that may be pipelined; a statement is over when
@@ -90,6 +91,13 @@ export class PostgresConnection {
   #last: Statement | undefined;
   #cancelling = false;
   #quietDuringCancel = false;
+  /** Our own question behind the statement in flight: until that has left. */
+  #question: Uint8Array | undefined;
+  /** Who wants the answer. */
+  #asker: CommitWatch | undefined;
+  #quietDuringQuestion = false;
+  /** Which server this is; `null` if it does not say. */
+  #identity: ServerIdentity | null | undefined;
   #unreferenced = false;
   #watched = false;
   #endedHere = false;
@@ -97,7 +105,10 @@ export class PostgresConnection {
   private constructor(options: OpenOptions, socket: Socket) {
     this.#options = options;
     this.#socket = socket;
-    this.#duplex = new Duplex(socket, this.#tap, () => this.#wrote());
+    this.#duplex = new Duplex(socket, this.#tap, {
+      wrote: () => this.#wrote(),
+      behind: () => this.#questionToSend(),
+    });
     socket.receive({
       data: (bytes) => this.#received(bytes),
       drain: () => this.#duplex.drained(),
@@ -112,7 +123,8 @@ export class PostgresConnection {
     if (this.#opened !== undefined && syncsAnswered > 0 && error !== undefined) {
       return this.destroy(serverError(error));
     }
-    this.#pass(bytes);
+    if (this.#tap.question === undefined) this.#pass(bytes);
+    else this.#passAround(this.#tap.question, bytes);
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
       // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
       this.#gone(undefined);
@@ -136,6 +148,42 @@ export class PostgresConnection {
       }
     }
     this.#duplex.received(from === 0 ? bytes : bytes.subarray(from));
+  }
+
+  /** Passes bytes on to porsager but for the answer to our own question, of which it must not know. */
+  #passAround(question: OwnQuestion, bytes: Uint8Array): void {
+    const { begins = bytes.length, ends } = question;
+    if (ends !== undefined) {
+      this.#tap.question = undefined;
+      this.#asker?.answered(question.row);
+    }
+    if (begins > 0) this.#pass(bytes.subarray(0, begins));
+    if (ends === undefined) return;
+    if (ends < bytes.length) this.#duplex.received(bytes.subarray(ends));
+    if (this.#quietDuringQuestion) {
+      this.#quietDuringQuestion = false;
+      this.#quiet();
+    }
+  }
+
+  /** Asks a question of our own behind the statement that was just started. */
+  #askBehind(asker: CommitWatch, query: PorsagerQuery): void {
+    this.#question = asker.sent(query);
+    if (this.#question === undefined) return;
+    this.#asker = asker;
+    // A long statement has left already; others leave at the end of this turn, or when they are described.
+    const now = this.#questionToSend();
+    if (now !== undefined) this.#duplex.write(now);
+  }
+
+  /** Our own question, as soon as the statement that it is asked behind has left as a whole. */
+  #questionToSend(): Uint8Array | undefined {
+    const question = this.#question;
+    const before = this.#current?.syncsBefore ?? 0;
+    if (question === undefined || this.#tap.syncsSent <= before) return undefined;
+    this.#question = undefined;
+    this.#tap.question = new OwnQuestion(before + 1);
+    return question;
   }
 
   /**
@@ -165,6 +213,7 @@ export class PostgresConnection {
       signal?.removeEventListener("abort", abort);
     }
     signal?.throwIfAborted();
+    connection.openedAt = nextMoment();
     return connection;
   }
 
@@ -191,6 +240,29 @@ export class PostgresConnection {
   /** Process id of the backend; behind a pooler, whatever that calls so. */
   get pid(): number {
     return this.#tap.pid;
+  }
+
+  /**
+   * Follows the transaction that is under way, while there is one.
+   *
+   * @internal
+   */
+  commitWatch: CommitWatch | undefined = undefined;
+  /**
+   * Number of the moment it was opened.
+   *
+   * @internal
+   */
+  openedAt = 0;
+
+  /** Major version of the server, such as 18; 0 where it does not say. */
+  get serverVersion(): number {
+    return this.#tap.serverVersion;
+  }
+
+  /** Whether each transaction may have another backend. */
+  get pooled(): boolean {
+    return this.#options.pooled;
   }
 
   /** Whether the server is a standby; `undefined` where it does not say. */
@@ -220,6 +292,9 @@ export class PostgresConnection {
   /** What the connection is doing, by the server's word. */
   get status(): ConnectionStatus {
     if (this.#lost) return "unknown";
+    // Nobody but us waits for anything.
+    const onlyAsks = this.#quietDuringQuestion && this.#first === undefined && !this.#cancelling;
+    if (onlyAsks) return this.#tap.transaction ?? "unknown";
     if (this.#current !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
     return this.#tap.transaction ?? "unknown";
   }
@@ -276,6 +351,7 @@ export class PostgresConnection {
     statement.beforeExecute();
     this.#porsager?.execute(query);
     statement.afterExecute();
+    if (this.commitWatch !== undefined) this.#askBehind(this.commitWatch, query);
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
@@ -368,6 +444,10 @@ export class PostgresConnection {
       this.#quietDuringCancel = true;
       return;
     }
+    if (this.#tap.question !== undefined) {
+      this.#quietDuringQuestion = true;
+      return;
+    }
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
     let over = this.#current;
     const { rowsLeft, rowsCut, transaction } = this.#tap;
@@ -440,15 +520,18 @@ export class PostgresConnection {
    * @internal
    * @param text The command.
    * @param options Signal, and a listener for how it ends.
+   * @param raw Whether rows are given as bytes.
    * @returns The server's command tag.
    */
   async run(
     text: string,
     options?: { readonly signal?: AbortSignal; readonly listener?: StatementListener },
+    raw = false,
   ): Promise<CommandResult> {
     const signal = options?.signal;
     signal?.throwIfAborted();
     const query = this.#textQuery(text);
+    query.isRaw = raw;
     const statement = new Statement(query, options?.listener);
     const abort = (): void => this.abort(statement, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
@@ -458,6 +541,43 @@ export class PostgresConnection {
     } finally {
       signal?.removeEventListener("abort", abort);
     }
+  }
+
+  /**
+   * Asks the server something of the driver's own by the simple protocol.
+   *
+   * @internal
+   * @param text One statement.
+   * @param options Signal.
+   * @returns The rows as the server wrote them, whatever parsers and transforms the user has.
+   */
+  async ask(
+    text: string,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<readonly (readonly (string | null)[])[]> {
+    const rows = await this.run(text, options, true) as unknown as (Uint8Array | null)[][];
+    const decoder = new TextDecoder();
+    return rows.map((row) => row.map((value) => value && decoder.decode(value)));
+  }
+
+  /**
+   * Learns which server this is, once; outside of a transaction, because where that is not permitted it fails.
+   *
+   * @internal
+   * @returns The identity; `undefined` where the server does not say.
+   */
+  async identify(): Promise<ServerIdentity | undefined> {
+    if (this.#identity === undefined) {
+      try {
+        const [row] = await this.ask(IDENTITY_TEXT);
+        const [system, timeline] = row ?? [];
+        this.#identity = system && timeline ? { system, timeline } : null;
+      } catch (error) {
+        if (this.#lost) throw error;
+        this.#identity = null;
+      }
+    }
+    return this.#identity ?? undefined;
   }
 
   /**
@@ -596,7 +716,12 @@ export class PostgresConnection {
     for (let next = this.#first; next !== undefined; next = next.next) {
       over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
     }
-    this.#current = this.#newest = this.#leaving = this.#first = this.#last = undefined;
+    this.#current =
+      this.#newest =
+      this.#leaving =
+      this.#first =
+      this.#last =
+        undefined;
     for (const { statement } of over) {
       statement.previous = statement.next = undefined;
       // What porsager says of it now is not what is known of it.
@@ -628,9 +753,7 @@ export class PostgresConnection {
     const { transaction, fatal, farewell, completedAny } = this.#tap;
     const inTransaction = transaction === "in transaction" || transaction === "failed";
     if (statement.evidence === "unsent") return inTransaction ? "rolled-back" : "not-applied";
-    if (inTransaction) {
-      return MAY_END_TRANSACTION.test(textOf(statement.query)) ? "unknown" : "rolled-back";
-    }
+    if (inTransaction) return mayEndTransaction(statement.query) ? "unknown" : "rolled-back";
     // A notice with the same code says nothing of the kind: what waits for a standby is committed.
     if (fatal?.code !== ADMIN_SHUTDOWN || farewell !== undefined) return "unknown";
     if (!executing) return "not-applied";
@@ -677,10 +800,6 @@ function serverError({ fatal, code, message }: ServerError, cause?: Error): Erro
 function end(statement: Statement): void {
   if (statement.evidence === "sent") statement.evidence = "answered";
   statement.end();
-}
-
-function textOf(query: PorsagerQuery): string {
-  return query.string ?? query.strings.join(" ");
 }
 
 function isOpenStream(stream: unknown): boolean {

@@ -22,6 +22,7 @@ export class Duplex {
   readonly #socket: Socket;
   readonly #tap: WireTap;
   readonly #wrote: () => void;
+  readonly #behind: () => Uint8Array | undefined;
   readonly #listeners = new Map<string, Set<Listener>>();
   #onData: Listener | undefined;
   #written: (() => void)[] = [];
@@ -33,12 +34,17 @@ export class Duplex {
   /**
    * @param socket Open, and past TLS.
    * @param tap Reads in passing.
-   * @param wrote Told after bytes left.
+   * @param events `wrote` is told after bytes left; `behind` says what of our own to send behind bytes, with them.
    */
-  constructor(socket: Socket, tap: WireTap, wrote: () => void) {
+  constructor(
+    socket: Socket,
+    tap: WireTap,
+    events: { wrote: () => void; behind: () => Uint8Array | undefined },
+  ) {
     this.#socket = socket;
     this.#tap = tap;
-    this.#wrote = wrote;
+    this.#wrote = events.wrote;
+    this.#behind = events.behind;
   }
 
   // Events, as far as porsager uses them
@@ -85,7 +91,13 @@ export class Duplex {
       return true;
     }
     this.#tap.outgoing(bytes);
-    const room = this.#socket.write(bytes);
+    const behind = this.#behind();
+    let all = bytes;
+    if (behind !== undefined) {
+      this.#tap.outgoing(behind);
+      all = Buffer.concat([bytes, behind]);
+    }
+    const room = this.#socket.write(all);
     this.#wrote();
     if (written !== undefined) {
       // A COPY's next chunk is asked for by this callback: held back while there is no room, memory stays bounded.

@@ -44,6 +44,7 @@ export type { LeaseSql, PoolSql, SqlTypes } from "./sql.ts";
 export type { Replay, StatementOptions } from "./statement_limits.ts";
 export type { SslOptions } from "./tls.ts";
 export type {
+  CommitResolution,
   TransactionOptions,
   TransactionResult,
   TransactionSql,

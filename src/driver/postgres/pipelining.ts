@@ -6,9 +6,8 @@
 
 import type { PorsagerQuery } from "./porsager.ts";
 import type { Statement } from "./statement.ts";
+import { SINGLE } from "./statement_kind.ts";
 
-/** Statements that neither begin nor end anything, nor change the session: by their first word. */
-const SINGLE = /^\s*(?:select|insert|update|delete|merge|with|values|table)\b/i;
 /** Statements that only read, by their first word. */
 const READ = /^\s*(?:select|values|table)\b/i;
 /** What may wait in a statement that otherwise only reads: for a row, for an advisory lock, for time to pass. */
@@ -26,22 +25,6 @@ export function isSingle(query: PorsagerQuery): boolean {
   return !options.simple && query.cursorRows === undefined && query.cursorFn === undefined &&
     query.forEachFn === undefined && !query.streaming && !query.onlyDescribe &&
     SINGLE.test(strings[0] ?? "");
-}
-
-/** Ends sessions, its own perhaps: sent again it would end one more. */
-const ENDS_SESSIONS = /pg_terminate_backend/i;
-
-/**
- * Tells whether a query is one statement that has its effect as a whole or not at all: when the server ends the session
- * amid it, and says so, it had none. Not so `CALL` and `DO`, which may have committed in between, commands such as `CREATE
- * INDEX CONCURRENTLY`, and simple queries, which may be many.
- *
- * @param query Sent already.
- * @returns Whether it is; `false` where that cannot be seen.
- */
-export function isAtomic(query: PorsagerQuery): boolean {
-  const text = query.string ?? query.strings.join(" ");
-  return !query.options.simple && SINGLE.test(text) && !ENDS_SESSIONS.test(text);
 }
 
 /** What was found out of statements that are prepared; each connection has one object for one text. */

@@ -43,6 +43,8 @@ export interface PorsagerQuery extends Promise<unknown> {
   readonly args: readonly unknown[];
   /** Whether its parameters are described before they are bound; an error is answered by a Sync then. */
   describeFirst?: unknown;
+  /** Whether rows are arrays of bytes. */
+  isRaw?: boolean | "values";
   /** Settle the promise. */
   resolve: (value: unknown) => void;
   reject: (error: unknown) => void;

@@ -6,6 +6,7 @@
 
 import type { IsolationLevel } from "../../core/driver.ts";
 import {
+  type CommitOutcome,
   CommitUnknownError,
   ConnectionLostError,
   LeaseReleasedError,
@@ -13,7 +14,10 @@ import {
   type Outcome,
   SteadyError,
 } from "../../core/errors.ts";
+import { isFatal, isRetryable } from "./classify.ts";
 import { quoteIdentifier, quoteLiteral } from "./commands.ts";
+import type { CommitQuestion } from "./commit_resolution.ts";
+import { CommitWatch, type ServerIdentity } from "./commit_watch.ts";
 import type { PostgresConnection } from "./connection.ts";
 import type { PostgresTypes } from "./options.ts";
 import { isPostgresError, type PorsagerQuery, type Template } from "./porsager.ts";
@@ -32,7 +36,28 @@ export interface TransactionOptions {
   readonly deferrable?: boolean;
   /** Ends the transaction: it is rolled back, and the rejection is the signal's own reason. */
   readonly signal?: AbortSignal;
+  /**
+   * How often the whole callback is run again when the transaction failed of a serialization failure (40001), of a deadlock
+   * (40P01), or with its connection before COMMIT was sent. Integer, at least 0. **The callback must have no other effects
+   * than those of its statements.** In a lease a lost connection is not replaced.
+   *
+   * @default {0}
+   */
+  readonly retries?: number;
+  /**
+   * What is done about a COMMIT whose answer was lost.
+   *
+   * @default {that of the pool}
+   */
+  readonly commitResolution?: CommitResolution;
 }
+
+/**
+ * What is done about a COMMIT whose answer was lost: `"auto"`: the server is asked, on another connection, what became of the
+ * transaction, before the call returns or rejects; `"manual"`: the call rejects with a `CommitUnknownError`, whose
+ * `resolve()` asks; `"off"`: nobody can ask, and the transaction's id is not learnt.
+ */
+export type CommitResolution = "auto" | "manual" | "off";
 
 /** The `sql` inside a transaction: porsager's, bound to the transaction's connection and to its end. */
 export type TransactionSql<T extends PostgresTypes = Record<never, never>> =
@@ -69,6 +94,10 @@ export interface TransactionContext {
   readonly template: Template;
   /** The statement that begins. */
   readonly begin: string;
+  /** What is done about a lost COMMIT. */
+  readonly commitResolution: CommitResolution;
+  /** Asks what became of a transaction. */
+  readonly resolve: (question: CommitQuestion) => Promise<CommitOutcome>;
   /** Ends the transaction early. */
   readonly signal: AbortSignal | undefined;
   /** Limits of each statement that the callback sends. */
@@ -90,26 +119,45 @@ export async function runTransaction<R, T extends PostgresTypes>(
   context: TransactionContext,
   fn: (sql: TransactionSql<T>) => Awaitable<R>,
 ): Promise<TransactionResult<R>> {
-  await begin(context);
+  const { connection, commitResolution } = context;
+  const learns = commitResolution !== "off" && !connection.pooled &&
+    connection.serverVersion >= FIRST_VERSION_THAT_KNOWS && !connection.inHotStandby;
+  const server = await begin(context, learns);
   const transaction = new Transaction<T>(context);
+  connection.commitWatch = new CommitWatch({
+    learns: learns && !READ_ONLY.test(context.begin),
+    pid: connection.pid,
+    server,
+  });
   try {
     return await transaction.run(fn);
   } finally {
     transaction.end();
+    connection.commitWatch = undefined;
   }
 }
 
-async function begin({ connection, begin, signal }: TransactionContext): Promise<void> {
+/** The first major version in which a transaction's id can be asked for without giving it one. */
+const FIRST_VERSION_THAT_KNOWS = 13;
+const READ_ONLY = /\bread only\b/i;
+const SERIALIZABLE = /\bserializable\b/i;
+
+async function begin(
+  { connection, begin, signal }: TransactionContext,
+  learns: boolean,
+): Promise<ServerIdentity | undefined> {
   if (connection.status === "in transaction" || connection.status === "failed") {
     // The server would only warn, and the COMMIT of this one would commit the one around it.
     throw new TypeError("Cannot begin a transaction inside of another: use its savepoint");
   }
   try {
+    const server = learns ? await connection.identify() : undefined;
     await connection.run(begin, { signal });
+    return server;
   } catch (error) {
     if (!(error instanceof ConnectionLostError)) throw error;
     // A transaction that only began has no effect.
-    throw new ConnectionLostError(
+    throw new BeginLostError(
       `The connection was lost before the transaction began: ${messageOf(error.cause)}`,
       { outcome: "not-applied", cause: error.cause },
     );
@@ -123,13 +171,20 @@ class Transaction<T extends PostgresTypes> {
   readonly #limits: StatementLimits | undefined;
   readonly #limit: (options: StatementOptions) => StatementLimits;
   readonly #gate: Gate | undefined;
+  readonly #begin: string;
+  readonly #resolution: CommitResolution;
+  readonly #resolve: (question: CommitQuestion) => Promise<CommitOutcome>;
   /** Rejects when there is no point in waiting for the callback any more. */
   readonly #interrupted: Promise<never>;
   readonly #stopListening: () => void;
   #savepoints = 0;
   #preparedName: string | undefined;
 
-  constructor({ connection, template, signal, limits, limit, gate }: TransactionContext) {
+  constructor(context: TransactionContext) {
+    const { connection, template, signal, limits, limit, gate } = context;
+    this.#begin = context.begin;
+    this.#resolution = context.commitResolution;
+    this.#resolve = context.resolve;
     this.#connection = connection;
     this.#template = template;
     this.#signal = signal;
@@ -208,6 +263,8 @@ class Transaction<T extends PostgresTypes> {
     const name = this.#preparedName;
     const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
     const commit = new Statement(this.#textQuery(text));
+    const watch = this.#connection.commitWatch;
+    this.#connection.commitWatch = undefined;
     const onAbort = (): void => this.#connection.destroy(this.#signal?.reason);
     this.#signal?.addEventListener("abort", onAbort, { once: true });
     let command: string | null;
@@ -220,12 +277,42 @@ class Transaction<T extends PostgresTypes> {
         throw error;
       }
       if (commit.evidence === "unsent") throw this.#signal?.aborted ? this.#signal.reason : error;
-      throw new CommitUnknownError(error instanceof ConnectionLostError ? error.cause : error);
+      const cause = error instanceof ConnectionLostError ? error.cause : error;
+      return await this.#commitLost(watch, name, cause);
     } finally {
       this.#signal?.removeEventListener("abort", onAbort);
     }
     // In a failed transaction the server answers COMMIT by rolling back, and calls that a success.
     if (command === "ROLLBACK") throw scope.broken ? scope.error : rolledBackError();
+  }
+
+  /** COMMIT was sent, and its answer is lost: returns if it is in force for certain. */
+  async #commitLost(
+    watch: CommitWatch | undefined,
+    preparedName: string | undefined,
+    cause: unknown,
+  ): Promise<void> {
+    if (watch?.asBegun && READ_ONLY.test(this.#begin)) {
+      // There was nothing to commit. What it read may still be refused at its end, if it is serializable.
+      if (SERIALIZABLE.test(this.#begin)) throw this.#notCommitted(cause);
+      return;
+    }
+    const ticket = watch?.ticket;
+    const resolve = async (): Promise<CommitOutcome> =>
+      ticket === undefined ? "unknown" : await this.#resolve({ ticket, preparedName });
+    const outcome = this.#resolution === "auto" ? await resolve() : "unknown";
+    if (outcome === "rolled-back") throw this.#notCommitted(cause);
+    if (outcome === "unknown") throw new CommitUnknownError(cause, resolve);
+  }
+
+  #notCommitted(cause: unknown): unknown {
+    if (this.#signal?.aborted) return this.#signal.reason;
+    return new CommitLostError(
+      `The connection was lost while COMMIT was on its way, and the transaction was rolled back: ${
+        messageOf(cause)
+      }`,
+      { outcome: "rolled-back", cause },
+    );
   }
 
   #textQuery(text: string): PorsagerQuery {
@@ -347,6 +434,43 @@ function savepointArguments<T extends PostgresTypes>(
     name: undefined,
     fn: (sql) => (sql as unknown as (...all: unknown[]) => unknown)(first, ...rest),
   };
+}
+
+/** Nothing of the transaction was sent but what begins it. */
+class BeginLostError extends ConnectionLostError {}
+
+/** How often a transaction is begun again at most. */
+const MAX_BEGINS_AGAIN = 2;
+
+/**
+ * Runs a transaction, and once more if its connection is lost before its callback was called.
+ *
+ * @param run Takes a connection, and runs the transaction on it.
+ * @returns What `run` returns.
+ */
+export async function beginningAnew<R>(run: () => Promise<R>): Promise<R> {
+  for (let again = 0;; again++) {
+    try {
+      return await run();
+    } catch (error) {
+      if (!(error instanceof BeginLostError) || again >= MAX_BEGINS_AGAIN) throw error;
+    }
+  }
+}
+
+/** COMMIT was sent, and is not in force: to be run again by who called, never by us. */
+class CommitLostError extends ConnectionLostError {}
+
+/**
+ * Tells whether a transaction that failed can be run again as a whole: it is rolled back for certain, and may succeed.
+ *
+ * @param error What it rejected with.
+ * @returns Whether it can; not once a COMMIT was sent that the server did not refuse.
+ */
+export function canRunAgain(error: unknown): boolean {
+  if (isPostgresError(error)) return isRetryable(error.code) && !isFatal(error);
+  return error instanceof ConnectionLostError && error.outcome === "rolled-back" &&
+    !(error instanceof CommitLostError);
 }
 
 /** The connection broke before our own COMMIT was sent; the callback may have sent one of its own. */

@@ -39,6 +39,25 @@ const FAREWELLS: ReadonlySet<string> = new Set(["57P01", "57P02"]);
 
 const text = new TextDecoder();
 
+/** A question of our own among the statements, whose answer nobody else must see. */
+export class OwnQuestion {
+  /** Number of the ReadyForQuery that comes before its answer. */
+  readonly after: number;
+  /** Where, in the bytes that came last, its answer begins; 0 if it began before, `undefined` if it has not. */
+  begins: number | undefined = undefined;
+  /** Where, in the bytes that came last, its answer ends; `undefined` if it has not ended. */
+  ends: number | undefined = undefined;
+  /** Body of the row that came. */
+  row: Uint8Array | undefined = undefined;
+
+  /**
+   * @param after Number of the ReadyForQuery that comes before its answer.
+   */
+  constructor(after: number) {
+    this.after = after;
+  }
+}
+
 /** Watches both directions of one connection, without changing, delaying or copying what passes. */
 export class WireTap {
   /** Transaction state in the last ReadyForQuery; `undefined` before the first. */
@@ -76,9 +95,13 @@ export class WireTap {
   readonly cutRowsAt: number[] = [];
   /** Whether a COPY to this side is under way, and more of it to come. */
   copyingOut = false;
+  /** A question of our own that is not answered yet. */
+  question: OwnQuestion | undefined;
+  /** Major version of the server, such as 18; 0 until known. */
+  serverVersion = 0;
 
   readonly #incoming: MessageScanner = new MessageScanner(
-    new IncomingSink(this, () => this.cutRowsAt.push(this.#incoming.messageEnd)),
+    new IncomingSink(this, () => this.#incoming.messageEnd),
     { untypedStart: false },
   );
   readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
@@ -95,6 +118,7 @@ export class WireTap {
    */
   incoming(bytes: Uint8Array): void {
     this.cutRowsAt.length = 0;
+    if (this.question?.begins !== undefined) this.question.begins = 0;
     this.#incoming.scan(bytes);
   }
 
@@ -131,20 +155,40 @@ class OutgoingSink implements MessageSink {
 
 class IncomingSink implements MessageSink {
   readonly #tap: WireTap;
-  readonly #rowsCut: () => void;
+  readonly #messageEnd: () => number;
 
-  constructor(tap: WireTap, rowsCut: () => void) {
+  /**
+   * @param tap What to tell.
+   * @param messageEnd Where, in the bytes that came last, the message ends that is told of.
+   */
+  constructor(tap: WireTap, messageEnd: () => number) {
     this.#tap = tap;
-    this.#rowsCut = rowsCut;
+    this.#messageEnd = messageEnd;
   }
 
   wants(type: number): boolean {
+    if (type === DATA_ROW) return this.#answersQuestion;
     return type === READY_FOR_QUERY || type === BACKEND_KEY_DATA || type === PARAMETER_STATUS ||
       type === ERROR_RESPONSE || type === NOTICE_RESPONSE;
   }
 
+  get #answersQuestion(): boolean {
+    const { question, syncsAnswered } = this.#tap;
+    return question !== undefined && syncsAnswered === question.after;
+  }
+
+  /** A message of the answer to our own question; whatever it says, it is not about a statement. */
+  #answer(type: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const { question } = this.#tap;
+    if (question === undefined || !this.#answersQuestion) return false;
+    if (type === DATA_ROW) question.row = bytes.slice(start, start + length);
+    else if (type === READY_FOR_QUERY) question.ends = this.#messageEnd();
+    return type === DATA_ROW || type === COMMAND_COMPLETE;
+  }
+
   message(type: number, bytes: Uint8Array, start: number, length: number): void {
     const tap = this.#tap;
+    if (tap.question !== undefined && this.#answer(type, bytes, start, length)) return;
     switch (type) {
       case COPY_OUT_RESPONSE:
         tap.copyingOut = true;
@@ -156,6 +200,9 @@ class IncomingSink implements MessageSink {
         tap.copyingOut = tap.completedAny = false;
         tap.syncsAnswered++;
         tap.transaction = transactionStatus(bytes[start]);
+        if (this.#answersQuestion && tap.question !== undefined) {
+          tap.question.begins = this.#messageEnd();
+        }
         return;
       case DATA_ROW:
         tap.rowsLeft = true;
@@ -180,7 +227,7 @@ class IncomingSink implements MessageSink {
           // From here on rows are those of the next statement, which may have come already.
           tap.rowsLeft = false;
           tap.rowsCut = true;
-          this.#rowsCut();
+          tap.cutRowsAt.push(this.#messageEnd());
         }
         return;
       case BACKEND_KEY_DATA: {
@@ -192,6 +239,7 @@ class IncomingSink implements MessageSink {
       case PARAMETER_STATUS: {
         const [name, value] = text.decode(bytes.subarray(start, start + length)).split("\0");
         if (name === "in_hot_standby") tap.inHotStandby = value === "on";
+        if (name === "server_version") tap.serverVersion = parseInt(value ?? "", 10) || 0;
       }
     }
   }

@@ -18,7 +18,10 @@ function bench(): Bench {
   const socket = new FakeSocket();
   const tap = new WireTap();
   const events: string[] = [];
-  const duplex = new Duplex(socket, tap, () => events.push("wrote"));
+  const duplex = new Duplex(socket, tap, {
+    wrote: () => events.push("wrote"),
+    behind: () => undefined,
+  });
   return { socket, tap, duplex, events };
 }
 

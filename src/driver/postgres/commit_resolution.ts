@@ -1,0 +1,145 @@
+/**
+ * Asks the server, on another connection, what became of a transaction whose COMMIT was not answered.
+ *
+ * The server knows by the transaction's id (`pg_xact_status`, PostgreSQL 13). What it says is taken only where it must be
+ * about that very transaction:
+ *
+ * - Another cluster, or the same on another timeline, has given that id to others, or will.
+ * - A server that crashed may give an id again that it had given before and that had not reached the disk. So "committed" is
+ *   believed if the server has not crashed since the id was learnt, or if the id was on disk when it came up again.
+ *
+ * @module
+ */
+
+import type { CommitOutcome } from "../../core/errors.ts";
+import { quoteLiteral } from "./commands.ts";
+import type { CommitTicket } from "./commit_watch.ts";
+import type { PostgresConnection } from "./connection.ts";
+import { isPostgresError } from "./porsager.ts";
+
+/** How long the server waits between two looks at a transaction in progress, in seconds. */
+const PAUSE_S = 0.02;
+
+/** "transaction ID … is in the future": the server has not given that id, or does not know any more that it had. */
+const UNKNOWN_ID = "22023";
+
+/** A question about one transaction. */
+export interface CommitQuestion {
+  /** What is known of it. */
+  readonly ticket: CommitTicket;
+  /** Under which name it was to be prepared, if it was. */
+  readonly preparedName?: string;
+}
+
+/**
+ * Asks what became of a transaction. A transaction in progress is ended first: nobody is left to end it.
+ *
+ * @param connection Where to ask; idle.
+ * @param question Which.
+ * @param signal Ends the asking.
+ * @returns What is certain.
+ */
+export async function askForCommit(
+  connection: PostgresConnection,
+  { ticket, preparedName }: CommitQuestion,
+  signal: AbortSignal,
+): Promise<CommitOutcome> {
+  const server = await connection.identify();
+  if (server?.system !== ticket.server.system || server.timeline !== ticket.server.timeline) {
+    return "unknown";
+  }
+  const xid = BigInt(ticket.xid);
+  for (;;) {
+    if (preparedName !== undefined && await isPrepared(connection, preparedName, signal)) {
+      return "committed";
+    }
+    const status = await statusOf(connection, xid, signal);
+    switch (status) {
+      case "aborted":
+        return "rolled-back";
+      case "committed":
+        return await provesCommit(connection, ticket, signal);
+      case "in progress":
+        await endBackend(connection, ticket.pid, xid, signal);
+        break;
+      default:
+        return "unknown";
+    }
+  }
+}
+
+/** What the server says of the id. */
+async function statusOf(
+  connection: PostgresConnection,
+  xid: bigint,
+  signal: AbortSignal,
+): Promise<string | null> {
+  try {
+    const rows = await connection.ask(`select pg_catalog.pg_xact_status('${xid}'::xid8)`, {
+      signal,
+    });
+    return rows[0]?.[0] ?? null;
+  } catch (error) {
+    // Given by a server that crashed before it was on disk; nothing of the transaction was either.
+    if (isPostgresError(error) && error.code === UNKNOWN_ID) return "aborted";
+    throw error;
+  }
+}
+
+async function isPrepared(
+  connection: PostgresConnection,
+  name: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const rows = await connection.ask(
+    "select 1 from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database() " +
+      `and gid = ${quoteLiteral(name)}`,
+    { signal },
+  );
+  return rows.length > 0;
+}
+
+/** Whether "committed" is about our transaction, and not about another that got the same id after a crash. */
+async function provesCommit(
+  connection: PostgresConnection,
+  ticket: CommitTicket,
+  signal: AbortSignal,
+): Promise<CommitOutcome> {
+  // No connection outlives a crash.
+  if (connection.openedAt < ticket.moment) return "committed";
+  const [row] = await connection.ask(
+    "select pg_catalog.date_part('epoch', checkpoint_time)::int8, redo_lsn = checkpoint_lsn, next_xid " +
+      "from pg_catalog.pg_control_checkpoint()",
+    { signal },
+  );
+  const [time, isWhole, next] = row ?? [];
+  if (!time || !next) return "unknown";
+  // A crash is followed by a checkpoint. Its time is in whole seconds.
+  const second = Math.floor(ticket.learntAt);
+  if (Number(time) < second) return "committed";
+  // One that was taken while nothing else was going on, as at the end of a recovery: all ids below were on disk then.
+  if (isWhole !== "t") return "unknown";
+  if (BigInt(ticket.xid) < fullId(next)) return "committed";
+  return Number(time) > second ? "rolled-back" : "unknown";
+}
+
+/** Reads "epoch:id". */
+function fullId(text: string): bigint {
+  const [epoch = "0", id = "0"] = text.split(":");
+  return (BigInt(epoch) << 32n) + BigInt(id);
+}
+
+/** Ends the backend if it is still at that transaction, and gives it a moment. */
+async function endBackend(
+  connection: PostgresConnection,
+  pid: number,
+  xid: bigint,
+  signal: AbortSignal,
+): Promise<void> {
+  await connection.ask(
+    "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity " +
+      `where pid = ${pid} and backend_xid = '${xid & 0xffffffffn}'::xid`,
+    { signal },
+  );
+  await connection.ask(`select pg_catalog.pg_sleep(${PAUSE_S})`, { signal });
+}

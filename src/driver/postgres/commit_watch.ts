@@ -1,0 +1,138 @@
+/**
+ * Follows a transaction so that it can be asked, should the answer to its COMMIT be lost, what became of it: learns its id
+ * behind its first write, in the same breath, without waiting for it.
+ *
+ * @module
+ */
+
+import type { PorsagerQuery } from "./porsager.ts";
+import { mayBeFollowed, mayEndTransaction, mayWrite } from "./statement_kind.ts";
+
+/** What has to be known of a transaction to ask for it later. */
+export interface CommitTicket {
+  /** Its id, with epoch (`xid8`). */
+  readonly xid: string;
+  /** When the id was learnt, in seconds since 1970 by the server's clock. */
+  readonly learntAt: number;
+  /** Number of the moment it was learnt at: connections have one of when they were opened. */
+  readonly moment: number;
+  /** Process id of its backend. */
+  readonly pid: number;
+  /** Which server it was. */
+  readonly server: ServerIdentity;
+}
+
+/** Tells one history of one database cluster from any other. */
+export interface ServerIdentity {
+  /** `system_identifier` of the cluster: another one knows nothing of this one's transactions. */
+  readonly system: string;
+  /** Its timeline: after a promotion the ids that were not replicated are given to other transactions. */
+  readonly timeline: string;
+}
+
+/** Asks for the {@linkcode ServerIdentity}; fails on a standby, and where somebody has revoked the right to it. */
+export const IDENTITY_TEXT =
+  "select s.system_identifier, pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8) " +
+  "from pg_catalog.pg_control_system() as s";
+
+let moments = 0;
+
+/** Numbers the moments of this process that matter here: openings and answers. */
+export function nextMoment(): number {
+  return ++moments;
+}
+
+/** Its own words may change the access mode that it was begun with. */
+const SETS_MODE =
+  /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only/i;
+
+/** The answer is one row; without an id it is null. */
+const ASK_TEXT =
+  "select pg_catalog.pg_current_xact_id_if_assigned(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())";
+
+/** The question as a message of the simple protocol: it leaves no statement behind that somebody could deallocate. */
+const QUESTION: Uint8Array = queryMessage(ASK_TEXT);
+
+function queryMessage(text: string): Uint8Array {
+  const body = new TextEncoder().encode(text);
+  const message = new Uint8Array(body.length + 6);
+  message[0] = 0x51; // Q
+  new DataView(message.buffer).setInt32(1, body.length + 5);
+  message.set(body, 5);
+  return message;
+}
+
+/** Follows one transaction on one connection. */
+export class CommitWatch {
+  readonly #learns: boolean;
+  readonly #pid: number;
+  readonly #server: ServerIdentity | undefined;
+  #ticket: CommitTicket | undefined;
+  #endedByHand = false;
+  #modeSet = false;
+
+  /**
+   * @param options Whether to ask for the id; backend and server it is the id on. Without a server none is asked for.
+   */
+  constructor(options: { learns: boolean; pid: number; server: ServerIdentity | undefined }) {
+    this.#learns = options.learns;
+    this.#pid = options.pid;
+    this.#server = options.server;
+  }
+
+  /** What is known of the transaction; `undefined` if it has no id, as far as is known, or ended by a statement of its own. */
+  get ticket(): CommitTicket | undefined {
+    return this.#endedByHand ? undefined : this.#ticket;
+  }
+
+  /** Whether the transaction still has the access mode that it was begun with, and is still the same. */
+  get asBegun(): boolean {
+    return !this.#endedByHand && !this.#modeSet;
+  }
+
+  /**
+   * A statement of the transaction is sent.
+   *
+   * @param query Built.
+   * @returns What to send behind it; `undefined` for nothing.
+   */
+  sent(query: PorsagerQuery): Uint8Array | undefined {
+    if (mayEndTransaction(query)) this.#endedByHand = true;
+    if (SETS_MODE.test(query.string ?? "")) this.#modeSet = true;
+    if (!this.#learns || this.#server === undefined) return undefined;
+    if (this.#endedByHand || this.#ticket !== undefined) return undefined;
+    return mayWrite(query) && mayBeFollowed(query) ? QUESTION : undefined;
+  }
+
+  /**
+   * The answer came.
+   *
+   * @param row Body of the DataRow; `undefined` if there was none.
+   */
+  answered(row: Uint8Array | undefined): void {
+    const [xid, learntAt] = row === undefined ? [] : textColumns(row);
+    if (this.#server === undefined || xid === undefined || learntAt === undefined) return;
+    this.#ticket = {
+      xid,
+      learntAt: Number(learntAt),
+      moment: nextMoment(),
+      pid: this.#pid,
+      server: this.#server,
+    };
+  }
+}
+
+/** Reads a DataRow: a count, and for each column a length (-1: null) and its text. */
+function textColumns(body: Uint8Array): (string | undefined)[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const text = new TextDecoder();
+  const columns: (string | undefined)[] = [];
+  let at = 2;
+  for (let count = view.getInt16(0); count > 0; count--) {
+    const length = view.getInt32(at);
+    at += 4;
+    columns.push(length < 0 ? undefined : text.decode(body.subarray(at, at + length)));
+    at += Math.max(0, length);
+  }
+  return columns;
+}
