@@ -9,11 +9,7 @@ import type { PendingQuery, Row } from "postgres";
 import { Schema } from "../../driver/postgres/schema.ts";
 import { FaultProxy } from "../../faults/fault_proxy.ts";
 import { stating } from "../../faults/wire_message.ts";
-import {
-  createPool,
-  type CreatePoolOptions,
-  type PostgresPool,
-} from "../../support/entry.ts";
+import { createPool, type CreatePoolOptions, type PostgresPool } from "../../support/entry.ts";
 
 /** Tables and functions, a proxy before them, a pool before the proxy. */
 export interface Rig extends AsyncDisposable {
@@ -105,15 +101,22 @@ export async function failure(work: PromiseLike<unknown>): Promise<Verdict> {
 }
 
 /**
- * Checks that nobody waits for anything and nothing is lent.
+ * Checks that nobody waits for anything and nothing is lent. Connects may go on: they are the pool's.
  *
  * @param db The pool.
  */
 export function assertAtRest(db: PostgresPool): void {
-  const { waiters, used, connecting } = db.stats();
-  assertEquals({ waiters, used, connecting }, {
-    waiters: 0,
-    used: 0,
-    connecting: 0,
-  });
+  const { waiters, used } = db.stats();
+  assertEquals({ waiters, used }, { waiters: 0, used: 0 });
+}
+
+/**
+ * Waits until the books say something.
+ *
+ * @param condition Looks whether they do; asked again at every turn of the event loop.
+ */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) {
+    await new Promise<void>((resolve) => setTimeout(resolve));
+  }
 }
