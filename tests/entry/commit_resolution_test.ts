@@ -15,7 +15,7 @@ import {
   type WireMessage,
   WireProxy,
 } from "../driver/postgres/wire_proxy.ts";
-import { PostgresServer } from "../support/postgres_server.ts";
+import { PostgresServer, query } from "../support/postgres_server.ts";
 import { test } from "../support/harness.ts";
 
 function isCommit(message: WireMessage): boolean {
@@ -28,12 +28,23 @@ function isCommitted({ from, type, body }: WireMessage): boolean {
 
 const TABLE = "create table t (x int)";
 
+/**
+ * Waits for the server's clock to leave the second of its last checkpoint: one in the same second as a transaction could be
+ * that of a crash after it.
+ */
+async function leaveCheckpoint(ask: (text: string) => Promise<Record<string, unknown>[]>) {
+  const text =
+    "select date_trunc('second', clock_timestamp()) > checkpoint_time as past from pg_control_checkpoint()";
+  while ((await ask(text))[0]?.past !== true);
+}
+
 async function rig(
   fn: (parts: { schema: Schema; proxy: WireProxy; db: PostgresPool }) => Promise<void>,
 ): Promise<void> {
   await using schema = await Schema.create(TABLE);
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
+  await leaveCheckpoint((text) => query(schema.url, text));
   await fn({ schema, proxy, db });
 }
 
@@ -88,6 +99,7 @@ test("A backend killed while it commits: rolled back for certain, with the serve
   `);
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy));
+  await leaveCheckpoint((text) => query(schema.url, text));
   const failing = db.transaction((sql) => sql`insert into t values (1)`);
   const rejected = assertRejects(() => failing, ConnectionLostError);
   await proxy.message(isCommit);
@@ -298,6 +310,7 @@ test("Who may not ask for the server's identity gets unknown, and no transaction
   assertEquals(await server.query("select x from t order by x"), [{ x: 1 }, { x: 2 }]);
   // With the right back, an ordinary role is enough.
   await server.query("grant execute on function pg_control_system() to public");
+  await leaveCheckpoint((text) => server.query(text));
   db.evict();
   once(proxy, isCommitted, "cut");
   await db.transaction((sql) => sql`insert into t values (3)`);
@@ -349,6 +362,7 @@ test("A PREPARE TRANSACTION whose answer is lost is looked up by its name", asyn
   await server.query("create table t (x int)");
   await using proxy = await WireProxy.start(server.url());
   await using db = createPool(server.url({ port: proxy.port }), { max: 1 });
+  await leaveCheckpoint((text) => server.query(text));
   const isPrepared = ({ from, type, body }: WireMessage): boolean =>
     from === "server" && type === "C" && body.toString().startsWith("PREPARE");
   once(proxy, isPrepared, "cut");
