@@ -29,7 +29,8 @@ for (const from of SIDES) {
     await warm(db, 1);
     blackhole(proxy, from);
     const error = await assertRejects(
-      async () => await db.with({ timeoutMs: 100 }).sql`insert into t values (1)`,
+      async () =>
+        await db.with({ timeoutMs: 100 }).sql`insert into t values (1)`,
       StatementTimeoutError,
     );
     assertEquals([error.outcome, error.retryable, error.timeoutMs], [

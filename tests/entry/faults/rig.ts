@@ -5,11 +5,16 @@
  */
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { PendingQuery, Row } from "postgres";
+import type { ISql, PendingQuery, Row } from "postgres";
 import { Schema } from "../../driver/postgres/schema.ts";
 import { FaultProxy } from "../../faults/fault_proxy.ts";
 import { stating } from "../../faults/wire_message.ts";
-import { createPool, type CreatePoolOptions, type PostgresPool } from "../../support/entry.ts";
+import {
+  createPool,
+  type CreatePoolOptions,
+  type PostgresPool,
+} from "../../support/entry.ts";
+import type { PostgresServer } from "../../support/postgres_server.ts";
 
 /** Tables and functions, a proxy before them, a pool before the proxy. */
 export interface Rig extends AsyncDisposable {
@@ -68,7 +73,7 @@ export async function warm(
  * @returns The query.
  */
 export function ask(
-  sql: PostgresPool["sql"],
+  sql: ISql,
   before: string,
   value: number,
   after = "",
@@ -119,4 +124,17 @@ export async function until(condition: () => boolean): Promise<void> {
   while (!condition()) {
     await new Promise<void>((resolve) => setTimeout(resolve));
   }
+}
+
+/**
+ * Waits for a server's clock to leave the second of its last checkpoint: a COMMIT in that second can't be told from one
+ * that a crash took away.
+ *
+ * @param server The server.
+ */
+export async function leaveCheckpoint(server: PostgresServer): Promise<void> {
+  const past =
+    "select date_trunc('second', clock_timestamp()) > checkpoint_time as past " +
+    "from pg_control_checkpoint()";
+  while ((await server.query(past))[0]?.past !== true);
 }

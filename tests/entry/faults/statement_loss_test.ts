@@ -110,7 +110,8 @@ for (const how of BREAKS) {
     await using parts = await rig({ max: 1 });
     const { proxy, db } = parts;
     const series = "select i from generate_series(1, ";
-    const fifth = () => nth(5, after(stating("generate_series"), ofType("server", "D")));
+    const fifth = () =>
+      nth(5, after(stating("generate_series"), ofType("server", "D")));
     proxy.strike(fifth(), how);
     assertEquals(await failure(ask(db.sql, series, 100, ") as i")), {
       code: "CONNECTION_CLOSED",
@@ -169,7 +170,9 @@ test("DESIGN 5.2: each of many statements on one connection is judged by itself"
   // What was on its way when the connection broke may be executed until its session has ended.
   await schema.terminate();
   const rows = await schema.column("t", "x");
-  const lost = numbers.filter((_, index) => settled[index]?.status === "rejected");
+  const lost = numbers.filter((_, index) =>
+    settled[index]?.status === "rejected"
+  );
   assert(lost.length >= 1 && !lost.includes(100));
   assertEquals(rows.length, new Set(rows).size);
   for (const x of numbers) {
