@@ -202,7 +202,10 @@ export class ConnectError extends SteadyError {
   }
 }
 
-/** A statement's own deadline passed; its connection was closed if it had been sent. */
+/**
+ * A statement's own deadline passed. Sent, it was cancelled: `outcome` is `"refused"` if the server said so, and the
+ * connection goes on; if there was no answer, the connection was closed, and the statement may have been executed or not.
+ */
 export class StatementTimeoutError extends SteadyError {
   /** The deadline, in milliseconds from the call. */
   declare readonly timeoutMs: number;
@@ -212,16 +215,23 @@ export class StatementTimeoutError extends SteadyError {
    *
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param outcome What is known of the statement.
+   * @param details What broke the connection, if that is what ended it, and whether to retry (by default what was not sent).
    */
-  constructor(timeoutMs: number, outcome: Outcome) {
-    const sent = outcome === "not-applied"
-      ? "it was not sent"
-      : outcome === "rolled-back"
-      ? "its connection was closed, and its transaction rolled back"
-      : "it may have been executed or not, and its connection was closed";
-    super("STATEMENT_TIMEOUT", `The statement was not over within ${timeoutMs} ms: ${sent}`, {
+  constructor(
+    timeoutMs: number,
+    outcome: Outcome,
+    details: { cause?: unknown; retryable?: boolean } = {},
+  ) {
+    const state = {
+      "not-applied": "it was not sent",
+      "refused": "it was cancelled",
+      "rolled-back": "its connection was closed, and its transaction rolled back",
+      "unknown": "it may have been executed or not, and its connection was closed",
+    }[outcome];
+    super("STATEMENT_TIMEOUT", `The statement was not over within ${timeoutMs} ms: ${state}`, {
       outcome,
-      retryable: outcome === "not-applied",
+      retryable: details.retryable ?? outcome === "not-applied",
+      cause: details.cause,
     });
     this.timeoutMs = timeoutMs;
   }

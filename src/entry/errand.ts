@@ -143,6 +143,10 @@ export class Errand implements StatementListener, StatementCarrier {
     );
   }
 
+  giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
+    this.abort(statement, reason?.value);
+  }
+
   abort(statement: Statement, reason: unknown): void {
     this.#leave?.();
     statement.reject(reason);

@@ -49,7 +49,7 @@ test("PostgresPool.transaction({ signal }) breaks off at BEGIN", async () => {
   assertEquals([called, db.stats().total], [false, 0]);
 });
 
-test("PostgresPool.transaction({ signal }) ends a statement with its connection", async () => {
+test("PostgresPool.transaction({ signal }) has the server cancel what executes, and keeps the connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -62,8 +62,10 @@ test("PostgresPool.transaction({ signal }) ends a statement with its connection"
   await proxy.statement("pg_sleep(60)");
   abort.abort(reason);
   await rejected;
-  assertEquals(db.stats().total, 0);
   assertEquals(await schema.column("t", "x"), []);
+  await db.sql`select 1`;
+  // One connection, and one for the cancel.
+  assertEquals(proxy.connections, 2);
 });
 
 test("PostgresPool.transaction({ signal }) rolls back between statements, and keeps the connection", async () => {

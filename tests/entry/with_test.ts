@@ -1,16 +1,5 @@
-import {
-  assertEquals,
-  assertInstanceOf,
-  assertRejects,
-  assertStrictEquals,
-  assertThrows,
-} from "@std/assert";
-import {
-  AcquireTimeoutError,
-  ConnectionLostError,
-  StatementTimeoutError,
-  SteadyError,
-} from "../../src/core/errors.ts";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
+import { AcquireTimeoutError, StatementTimeoutError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
@@ -39,30 +28,73 @@ test("PostgresPool.with({ signal }) takes a waiting statement out of the queue",
   assertEquals([db.stats().waiters, lease.lost], [0, false]);
 });
 
-test("PostgresPool.with({ signal }) closes the connection of a statement that was sent", async () => {
+test("PostgresPool.with({ signal }) rejects at once, and has the server cancel what was sent", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
+  const [before] = await db.sql`select pg_backend_pid() as pid`;
   const abort = new AbortController();
   const failing = db.with({ signal: abort.signal }).sql`select pg_sleep(60)`.execute();
   await proxy.statement("pg_sleep(60)");
   abort.abort(reason);
   assertStrictEquals(await assertRejects(() => failing), reason);
-  const [row] = await db.sql`select 1 as one`;
-  assertEquals([row, proxy.connections], [{ one: 1 }, 2]);
+  assertEquals((await db.sql`select pg_backend_pid() as pid`)[0], before);
 });
 
-test("PostgresPool.with({ timeoutMs }) ends a statement that was sent, and says that it may have been executed", async () => {
+test("PostgresPool.with({ timeoutMs }) has a statement cancelled that was sent, and keeps the connection", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
-  await db.sql`select 1`;
+  const [before] = await db.sql`select pg_backend_pid() as pid`;
   const failing = db.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
   const error = await assertRejects(() => failing, StatementTimeoutError);
   assertEquals(
     [error.code, error.outcome, error.retryable, error.timeoutMs],
-    ["STATEMENT_TIMEOUT", "unknown", false, 20],
+    ["STATEMENT_TIMEOUT", "refused", true, 20],
   );
+  assertEquals(Reflect.get(error.cause as object, "code"), "57014");
+  assertEquals((await db.sql`select pg_backend_pid() as pid`)[0], before);
+});
+
+test("What was cancelled and may have committed in between is not called retryable", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  await db.sql`select 1`;
+  const failing = db.with({ timeoutMs: 50 }).sql.unsafe(
+    "do $$ begin insert into t values (1); commit; perform pg_sleep(60); end $$",
+  );
+  const error = await assertRejects(() => failing, StatementTimeoutError);
+  assertEquals([error.outcome, error.retryable], ["refused", false]);
+  assertEquals(await schema.column("t", "x"), [1]);
+});
+
+test("PostgresPool.with({ timeoutMs }) closes the connection if no cancel reaches the server, and says unknown", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy), { max: 1 });
+  await db.sql`select 1`;
+  proxy.judge = (message) => message.type === "cancel" ? "drop" : "pass";
+  const failing = db.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
+  const error = await assertRejects(() => failing, StatementTimeoutError);
+  assertEquals([error.outcome, error.retryable], ["unknown", false]);
   assertEquals(db.stats().total, 0);
+});
+
+test("A result that comes in the last moment, before the cancel takes, is the statement's result", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  await using db = createPool(schema.through(proxy), { max: 1 });
+  await db.sql`select 1`;
+  // The answer is held until the cancel is on its way; the server is done by then.
+  const cancelling = Promise.withResolvers<"pass">();
+  proxy.judge = (message) => {
+    if (message.type === "cancel") cancelling.resolve("pass");
+    return message.from === "server" && message.type === "D" ? cancelling.promise : "pass";
+  };
+  const rows = await db.with({ timeoutMs: 20 }).sql`select 7 as x`;
+  assertEquals([...rows], [{ x: 7 }]);
+  proxy.judge = () => "pass";
+  assertEquals([...await db.sql`select 8 as x`], [{ x: 8 }]);
+  assertEquals(proxy.connections, 2);
 });
 
 test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, too", async () => {
@@ -87,29 +119,26 @@ test("PostgresPool.with() gives its options to transactions and leases, where vi
   await db.sql`select 1`;
   await strict.transaction((sql) => sql.with({ timeoutMs: 60_000 })`select pg_sleep(0.03)`);
   const failing = strict.transaction((sql) => sql`select pg_sleep(60)`);
-  const error = await assertRejects(() => failing, SteadyError);
-  assertEquals(error.outcome, "rolled-back");
-  assertInstanceOf(error.cause, StatementTimeoutError);
+  await assertRejects(() => failing, StatementTimeoutError);
   await db.sql`select 1`;
   using lease = await strict.acquire();
   await lease.with({ timeoutMs: 60_000 }).sql`select pg_sleep(0.03)`;
   await assertRejects(async () => await lease.sql`select pg_sleep(60)`, StatementTimeoutError);
-  assertEquals(lease.lost, true);
+  assertEquals(lease.lost, false);
 });
 
-test("PostgresLease.with() and TransactionSql.with() end their statements with the connection", async () => {
+test("PostgresLease.with() and TransactionSql.with() end their statements, not the connection", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   using lease = await db.acquire();
   const failing = lease.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
   await assertRejects(() => failing, StatementTimeoutError);
-  const error = await assertRejects(async () => await lease.sql`select 1`, ConnectionLostError);
-  assertEquals(error.outcome, "not-applied");
+  assertEquals([...await lease.sql`select 1 as x`], [{ x: 1 }]);
   const transaction = db.transaction(async (sql) => {
     await sql`insert into t values (1)`;
     await sql.with({ timeoutMs: 20 })`select pg_sleep(60)`;
   });
-  await assertRejects(() => transaction);
+  await assertRejects(() => transaction, StatementTimeoutError);
   assertEquals(await schema.column("t", "x"), []);
 });
 

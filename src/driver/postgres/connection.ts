@@ -56,6 +56,8 @@ export interface CommandResult {
 
 /** A CommandComplete with an empty tag, as the server would send it. */
 const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
+/** How long a statement that was cancelled may take to end, in milliseconds, the request included. */
+const CANCEL_GRACE_MS = 1_000;
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 /** The server ended the session by order of an administrator, or of its own shutdown, and rolled back what it executed. */
 const ADMIN_SHUTDOWN = "57P01";
@@ -595,6 +597,49 @@ export class PostgresConnection {
       this.#unlink(statement);
       statement.end();
     } else if (!this.#hasNeighbours) this.destroy(reason);
+  }
+
+  /**
+   * Ends a statement whose caller does not wait any longer. Executing, the server is asked to cancel it, and nothing else is
+   * sent before all is quiet; if it is not within the grace, the connection is closed: whoever is on the other side does not
+   * answer. So nobody inherits a late reply.
+   *
+   * @internal
+   * @param statement Given to this connection before.
+   * @param reason What its caller gets at once; `undefined` if that waits for what becomes of the statement.
+   */
+  giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
+    if (statement.carrier !== this) return;
+    const executes = statement === this.#current && !this.#hasNeighbours;
+    // What goes on while the server waits for the other side is not cancelled by it.
+    const { streaming, cursorRows, cursorFn } = statement.query;
+    const isDialogue = streaming || cursorRows !== undefined || cursorFn !== undefined;
+    if (!executes || isDialogue || this.#options.pooled) {
+      const error = reason === undefined
+        ? new Error("the statement's deadline passed")
+        : reason.value;
+      if (reason !== undefined || this.#isWaiting(statement)) return this.abort(statement, error);
+      return this.destroy(error);
+    }
+    if (reason !== undefined) statement.reject(reason.value);
+    const grace = new AbortController();
+    const silence = new Error(`the server did not cancel a statement within ${CANCEL_GRACE_MS} ms`);
+    const timer = setTimeout(() => {
+      grace.abort(silence);
+      this.destroy(silence);
+    }, CANCEL_GRACE_MS);
+    statement.onEnd = () => clearTimeout(timer);
+    void this.cancelCurrent(grace.signal).catch(ignore);
+  }
+
+  /**
+   * Ends what executes, whoever's it is; see {@linkcode PostgresConnection.giveUp}.
+   *
+   * @internal
+   * @param reason What its caller gets.
+   */
+  giveUpCurrent(reason: unknown): void {
+    if (this.#current !== undefined) this.giveUp(this.#current, { value: reason });
   }
 
   /** Whether several statements are in flight. */

@@ -5,11 +5,21 @@
  */
 
 import type { Evidence } from "../../core/driver.ts";
-import { ConnectionLostError, messageOf, type Outcome, SteadyError } from "../../core/errors.ts";
+import {
+  ConnectionLostError,
+  messageOf,
+  type Outcome,
+  StatementTimeoutError,
+  SteadyError,
+} from "../../core/errors.ts";
 import { isFatal, isRetryable, isStalePreparation } from "./classify.ts";
 import { watchCursor } from "./cursor_calls.ts";
 import type { Watch } from "./statement_limits.ts";
 import { isPostgresError, type PorsagerQuery } from "./porsager.ts";
+import { isAtomic } from "./statement_kind.ts";
+
+/** SQLSTATE of a statement that was cancelled. */
+const QUERY_CANCELED = "57014";
 
 /** Where a query keeps its statement, from when it was sent on its way. */
 export const STATEMENT: unique symbol = Symbol("statement");
@@ -29,6 +39,13 @@ export interface StatementCarrier {
    * @param reason What its caller gets.
    */
   abort(statement: Statement, reason: unknown): void;
+  /**
+   * Ends a statement whose deadline has passed, or whose signal aborted, with as little damage as can be.
+   *
+   * @param statement Given to this carrier before.
+   * @param reason What its caller gets at once; `undefined` for a deadline: its caller gets what becomes of it.
+   */
+  giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void;
 }
 
 /** Told how a statement ends. */
@@ -78,12 +95,16 @@ export class Statement {
   /** Neighbours among the statements that wait for the same connection; `next` also among those in flight. */
   previous: Statement | undefined = undefined;
   next: Statement | undefined = undefined;
+  /** Called when it is over. */
+  onEnd: (() => void) | undefined = undefined;
   readonly #listener: StatementListener | undefined;
   #wasPrepared = false;
   /** Why the server refused what was prepared for it, the first time. */
   #staleError: unknown;
   #renewed = false;
   #over = false;
+  /** Length of its deadline in milliseconds, once that has passed while it was in the server's hands. */
+  #overdueMs: number | undefined;
   /** The fatal error with which the server ended the connection, if it came as the statement's answer. */
   #lastWord: unknown;
   /** Whether it was the caller's own callback that failed. */
@@ -175,7 +196,9 @@ export class Statement {
 
   #fail(error: unknown): void {
     this.failed = true;
-    const described = this.#describe(error);
+    const described = this.#isOwnCancel(error)
+      ? this.#timeoutError("refused", error)
+      : this.#describe(error);
     this.#listener?.failed?.(described);
     this.#reject.call(this.query, described);
     if (!this.#batchAwaited) {
@@ -187,6 +210,40 @@ export class Statement {
     const stream = this.stream as CopyStream | undefined;
     if (stream?.writableFinished === false && !stream.destroyed) stream.destroy(described);
     if (this.#isOutOfStep(error)) this.abort(described);
+  }
+
+  /** Whether it is our own cancel that the server answers with. */
+  #isOwnCancel(error: unknown): boolean {
+    return this.#overdueMs !== undefined && isPostgresError(error) && error.code === QUERY_CANCELED;
+  }
+
+  #timeoutError(latest: Outcome, cause: unknown): StatementTimeoutError {
+    const outcome = this.inDoubt ? "unknown" : latest;
+    // What was cancelled may have committed in between, if it is more than one statement.
+    const retryable = outcome === "refused" ? isAtomic(this.query) : outcome !== "unknown";
+    return new StatementTimeoutError(this.#overdueMs ?? 0, outcome, { cause, retryable });
+  }
+
+  /**
+   * Its deadline has passed.
+   *
+   * @param timeoutMs Length of the deadline in milliseconds.
+   */
+  timeOut(timeoutMs: number): void {
+    if (this.#over || this.failed) return;
+    this.#overdueMs = timeoutMs;
+    if (this.evidence === "unsent") {
+      this.abort(this.#timeoutError("not-applied", undefined));
+    } else this.carrier?.giveUp(this, undefined);
+  }
+
+  /**
+   * Its signal aborted.
+   *
+   * @param reason What its caller gets.
+   */
+  giveUp(reason: unknown): void {
+    this.carrier?.giveUp(this, { value: reason });
   }
 
   /** Whether the server refused it for what was prepared for it before, so that it may be prepared anew. */
@@ -276,6 +333,10 @@ export class Statement {
    */
   lost(latest: Outcome, cause: unknown): void {
     this.detached = false;
+    if (this.#overdueMs !== undefined) {
+      this.reject(this.#timeoutError(latest, this.#lastWord ?? cause));
+      return this.end();
+    }
     if (!this.failed && this.#listener?.lost?.(latest)) return;
     const outcome = this.inDoubt ? "unknown" : latest;
     const when = {
@@ -314,6 +375,7 @@ export class Statement {
     this.#over = true;
     this.carrier = undefined;
     this.watch?.stop();
+    this.onEnd?.();
     this.#listener?.over?.();
   }
 }

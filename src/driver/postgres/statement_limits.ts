@@ -5,7 +5,6 @@
  */
 
 import type { Clock, Timer } from "../../core/clock.ts";
-import { StatementTimeoutError } from "../../core/errors.ts";
 import type { Statement } from "./statement.ts";
 
 /**
@@ -19,12 +18,14 @@ export type Replay = "safe" | "always" | "never";
 /** Options that a view made by `with` gives to each of its statements. */
 export interface StatementOptions {
   /**
-   * Gives the statement up; the rejection is the signal's own reason. Waiting, it is taken out of the queue; sent, its
-   * connection is closed.
+   * Gives the statement up; the rejection is the signal's own reason. Waiting, it is taken out of the queue; sent, the server
+   * is asked to cancel it, and if it does not in time, the connection is closed.
    */
   readonly signal?: AbortSignal;
   /**
-   * Deadline of the statement in milliseconds from the call, the wait for a connection included; greater than 0.
+   * Deadline of the statement in milliseconds from the call, the wait for a connection included; greater than 0. A
+   * statement that was sent is cancelled then, and has one more second to settle: with its result, should that have come in
+   * the last moment, else with a `StatementTimeoutError` that says what is known of it.
    *
    * @default {none of its own; acquireTimeoutMs bounds the wait}
    */
@@ -64,7 +65,7 @@ export class Watch {
 
   /** The signal aborted. */
   handleEvent(): void {
-    this.#statement.abort(this.#limits.signal?.reason);
+    this.#statement.giveUp(this.#limits.signal?.reason);
   }
 
   /**
@@ -75,11 +76,10 @@ export class Watch {
   startTimer(elapsedMs = 0): void {
     const { timeoutMs, clock } = this.#limits;
     if (timeoutMs === undefined || timeoutMs === Infinity || this.#timer !== undefined) return;
-    this.#timer = clock.schedule(Math.max(0, timeoutMs - elapsedMs), () => {
-      const { evidence, inDoubt } = this.#statement;
-      const outcome = evidence === "unsent" && !inDoubt ? "not-applied" : "unknown";
-      this.#statement.abort(new StatementTimeoutError(timeoutMs, outcome));
-    });
+    this.#timer = clock.schedule(
+      Math.max(0, timeoutMs - elapsedMs),
+      () => this.#statement.timeOut(timeoutMs),
+    );
   }
 
   /** The statement is over. */

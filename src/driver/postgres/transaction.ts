@@ -200,8 +200,7 @@ class Transaction<T extends PostgresTypes> {
     );
     const onAbort = (): void => {
       reject(signal?.reason);
-      // A statement that was sent cannot be taken back: its connection goes, and with it the transaction.
-      if (connection.status === "busy") connection.destroy(signal?.reason);
+      connection.giveUpCurrent(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#stopListening = () => {
