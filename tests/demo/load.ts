@@ -146,6 +146,7 @@ export class Load {
   #count(status: number | undefined, { code, outcome, retryable }: Problem): void {
     if (status === 409) this.#meter.refused(`409 ${code}`);
     else {
+      if (outcome !== "unknown") this.#meter.needless++;
       this.#meter.failed(
         `${status ?? "no answer"} ${code}: ${outcome}${retryable ? ", retryable" : ""}`,
       );

@@ -24,6 +24,8 @@ export class Meter {
   readonly #started = performance.now();
   readonly #latencies: Record<RequestKind, number[]> = { order: [], lookup: [], sums: [] };
   readonly #errors = new Map<string, number>();
+  /** Requests that failed although it was known that nothing came of them: they could have been carried out again. */
+  needless = 0;
   readonly #refusals = new Map<string, number>();
   readonly #acknowledgements: number[] = [];
   readonly #sessions = new Map<number, number>();

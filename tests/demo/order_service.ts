@@ -14,9 +14,10 @@
 
 import type { PoolStats } from "../../src/core/stats.ts";
 import type { PostgresPool } from "../../src/entry/postgres_pool.ts";
-import type { TransactionSql } from "../../src/driver/postgres/transaction.ts";
+import type { TransactionOptions, TransactionSql } from "../../src/driver/postgres/transaction.ts";
 import { isOrderId, type Order, readOrder, type Receipt, type Sums } from "./order.ts";
 import { failureResponse, Refusal } from "./refusal.ts";
+import { SteadyError } from "../../mod.ts";
 
 /** What the service did so far, and how its pool is. */
 export interface ServiceStats {
@@ -24,17 +25,25 @@ export interface ServiceStats {
   readonly committed: number;
   /** Transactions that were not, or not for sure. */
   readonly failed: number;
+  /** How often a transaction was run again, as it was surely rolled back. */
+  readonly rerun: number;
   readonly pool: PoolStats;
 }
 
 /** What the service needs of a pool: of one for all requests, or of one that makes one for each. */
-export type OrderDatabase = Pick<PostgresPool, "sql" | "stats" | "transaction">;
+export type OrderDatabase = Pick<PostgresPool, "sql" | "stats" | "transaction"> & {
+  with(options: { idempotent: boolean }): Pick<PostgresPool, "sql">;
+};
+
+/** How often a transaction is run again: sessions may be ended again and again while a server goes down. */
+const RETRIES = 10;
 
 /** The service. */
 export class OrderService {
   readonly #db: OrderDatabase;
   #committed = 0;
   #failed = 0;
+  #rerun = 0;
 
   /** @param db Where the shop's tables are. */
   constructor(db: OrderDatabase) {
@@ -72,11 +81,16 @@ export class OrderService {
   }
 
   #stats(): ServiceStats {
-    return { committed: this.#committed, failed: this.#failed, pool: this.#db.stats() };
+    return {
+      committed: this.#committed,
+      failed: this.#failed,
+      rerun: this.#rerun,
+      pool: this.#db.stats(),
+    };
   }
 
   #place(order: Order): Promise<Receipt> {
-    return this.#counted(this.#db.transaction(async (sql) => {
+    return this.#transaction(async (sql) => {
       const { id, customer } = order;
       const [placed] = await sql<{ backend: number }[]>`
         insert into orders ${sql({ id, customer, total_cents: 0 })}
@@ -86,12 +100,14 @@ export class OrderService {
       const totalCents = await takeLines(sql, order);
       await sql`update orders set total_cents = ${totalCents} where id = ${id}`;
       return { id, totalCents, repeated: false, backend: placed.backend };
-    }));
+    });
   }
 
   async #find(id: string): Promise<Order & { totalCents: number }> {
+    // To read twice is as good as to read once, so it may be asked again after a crash.
+    const { sql } = this.#db.with({ idempotent: true });
     const [found] = isOrderId(id)
-      ? await this.#db.sql<(Order & { totalCents: number })[]>`
+      ? await sql<(Order & { totalCents: number })[]>`
           select o.id, customer, total_cents as "totalCents",
                  (select json_agg(json_build_object('product', product_id, 'quantity', quantity))
                     from order_lines where order_id = o.id) as lines
@@ -103,7 +119,7 @@ export class OrderService {
 
   #sums(): Promise<Sums> {
     // One snapshot for all three: read committed would see orders that came in between.
-    return this.#counted(this.#db.transaction(async (sql) => {
+    return this.#transaction(async (sql) => {
       const [ordered] = await sql`
         select count(*) as orders, coalesce(sum(total_cents), 0) as cents from orders`;
       const [lines] = await sql`
@@ -115,17 +131,30 @@ export class OrderService {
         linesCents: Number(lines?.cents),
         takingsCents: Number(takings?.cents),
       };
-    }, { isolation: "repeatable read", readOnly: true }));
+    }, { isolation: "repeatable read", readOnly: true });
   }
 
-  async #counted<T>(transaction: Promise<T>): Promise<T> {
-    try {
-      const result = await transaction;
-      this.#committed++;
-      return result;
-    } catch (error) {
-      this.#failed++;
-      throw error;
+  async #transaction<T>(
+    work: (sql: TransactionSql) => Promise<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    let runs = 0;
+    const counted = (sql: TransactionSql): Promise<T> => {
+      if (runs++ > 0) this.#rerun++;
+      return work(sql);
+    };
+    for (let again = 0;; again++) {
+      try {
+        const result = await this.#db.transaction(counted, { ...options, retries: RETRIES });
+        this.#committed++;
+        return result as T;
+      } catch (error) {
+        // Its COMMIT was sent, so that the pool leaves it to us: it is surely not in force, and may be run again.
+        const isRolledBack = error instanceof SteadyError && error.outcome === "rolled-back";
+        if (isRolledBack && error.retryable && again < RETRIES) continue;
+        this.#failed++;
+        throw error;
+      }
     }
   }
 }

@@ -68,14 +68,25 @@ function traffic({ meter, service }: ReportSource): Row[] {
   ];
 }
 
-function errors({ meter }: ReportSource): Row[] {
+function errors({ meter, service }: ReportSource): Row[] {
   return [
+    [
+      "transactions run again",
+      count(service.rerun),
+      "rolled back for certain, unseen by who ordered",
+    ],
     ...meter.refusals.map(({ kind, count: number }): Row => [
       `turned down: ${kind}`,
       count(number),
       "by the service itself, rolled back",
     ]),
-    ["errors", count(meter.errorCount), `${count(meter.retries)} orders sent again`],
+    [
+      "requests that failed",
+      count(meter.errorCount),
+      `${count(meter.needless)} needlessly, ${
+        count(meter.errorCount - meter.needless)
+      } of unknown outcome`,
+    ],
     ...meter.errors.map(({ kind, count: number }): Row => [`  ${kind}`, count(number)]),
   ];
 }

@@ -45,6 +45,11 @@ export function judge(
   if (meter.acknowledgedIn({ from: 0, to: accident.from }) === 0) {
     problems.push("nothing was acknowledged before the accident");
   }
+  if (meter.needless > 0) {
+    problems.push(
+      `${meter.needless} requests failed although it was known that nothing came of them`,
+    );
+  }
   if (!accident.recovered) {
     problems.push("the service did not recover: no new order was acknowledged after the accident");
   }

@@ -18,4 +18,8 @@ test("judge() wants orders before and after the accident", () => {
   ]);
   meter.acknowledged(0);
   assertEquals(judge(nothing, new Ledger(), meter, { ...accident, recovered: true }), []);
+  meter.needless = 2;
+  assertEquals(judge(nothing, new Ledger(), meter, { ...accident, recovered: true }), [
+    "2 requests failed although it was known that nothing came of them",
+  ]);
 });
