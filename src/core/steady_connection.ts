@@ -60,7 +60,8 @@ export interface ReadyOptions {
 export interface RunOptions extends ReadyOptions {
   /**
    * Whether the unit of work may be done twice: it is then done again on another connection although nobody knows
-   * whether it was done before.
+   * whether it was done before. What the server refuses the last time is told as it came, though an earlier time may have
+   * been executed.
    *
    * @default {false}
    */
@@ -281,7 +282,8 @@ export class SteadyConnection<C> implements AsyncDisposable {
    *
    * When its connection is lost, the unit is done again on another connection, at most twice, if nothing of it can have
    * had an effect, or if it is declared idempotent; never in a transaction. Several statements are one unit: when the
-   * first was executed nothing is done again. A callback must not go on with the connection when its promise is settled.
+   * first was executed nothing is done again. A callback must not go on with the connection when its promise is settled. A
+   * transaction begun by a statement's text is noticed at the end of its unit; {@linkcode SteadyConnection.begin} is safer.
    *
    * @param fn Gets the physical connection.
    * @param options Whether it may be done twice; signal and deadline of everything: queue, connect, check, repeats.
@@ -364,7 +366,7 @@ export class SteadyConnection<C> implements AsyncDisposable {
       action,
       "transaction",
       options,
-      (passage) => this.#transactions.begin(passage, begin),
+      (passage) => this.#transactions.begin(passage, begin, () => this.#work.begun()),
     );
   }
 

@@ -105,6 +105,11 @@ export class Physical<C> {
     return this.#spare !== undefined;
   }
 
+  /** Whether a connection that was replaced is not gone yet. */
+  get isLeaving(): boolean {
+    return this.#leaving.size > 0;
+  }
+
   /** How often things happened. */
   get counters(): SteadyCounters {
     return {

@@ -80,9 +80,10 @@ export class Transactions<C> {
    *
    * @param passage Its way to a connection.
    * @param options What it begins with.
+   * @param begun Called in the very turn in which it has begun.
    * @returns The connection, in a transaction.
    */
-  async begin(passage: Passage, options: BeginOptions): Promise<C> {
+  async begin(passage: Passage, options: BeginOptions, begun?: () => void): Promise<C> {
     const { isolation, readOnly, deferrable } = options;
     const { limit } = passage;
     for (let repeats = 0;; repeats++) {
@@ -97,7 +98,10 @@ export class Transactions<C> {
           this.#options.checkTimeoutMs,
         );
         const status = this.#driver.status(connection);
-        if (status === "in transaction") return connection;
+        if (status === "in transaction") {
+          begun?.();
+          return connection;
+        }
         error = new Error(`the connection was ${status} after BEGIN`);
       } catch (cause) {
         error = cause;
@@ -105,7 +109,9 @@ export class Transactions<C> {
           this.#work.forsake(connection, "doubt", cause);
           throw limit.error("not-applied");
         }
-        if (!this.#work.isGone(connection) && !this.#work.isLoss(connection, cause)) throw cause;
+        // Refused. But a BEGIN that is answered as its deadline passes must leave nothing behind.
+        const isIdle = this.#driver.status(connection) === "idle";
+        if (isIdle && !this.#work.isLoss(connection, cause)) throw cause;
       }
       this.#work.forsake(connection, "lost", error);
       if (repeats === MOST_REPEATS) {
@@ -296,7 +302,10 @@ export class Transactions<C> {
       clock: this.#options.clock,
       timeoutMs,
       signal,
-      timeoutError: () => new Error(`no answer to ${command.verb} within ${timeoutMs} ms`),
+      timeoutError: () =>
+        new ConnectionLostError(`No answer to ${command.verb} within ${timeoutMs} ms`, {
+          outcome: "not-applied",
+        }),
     });
   }
 }

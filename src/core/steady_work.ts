@@ -334,6 +334,8 @@ export class SteadyWork<C> {
   #renewIfWorn(): void {
     const { clock } = this.#options;
     if (this.#renewal !== undefined || this.#physical.hasSpare || this.#closed) return;
+    // Never more than two connections at a time.
+    if (this.#physical.isLeaving) return;
     if (this.#physical.wear?.worn !== true || clock.now() < this.#renewAfter) return;
     this.#renewal = this.#physical.renew().then(
       () => this.#reason = "worn",
@@ -347,7 +349,8 @@ export class SteadyWork<C> {
   }
 
   #swapIfUnused(): void {
-    if (!this.#physical.hasSpare || !this.#turns.tryTake()) return;
+    // Between the units of a transaction by hand nobody has the turn, and all the same its connection must stay.
+    if (!this.#physical.hasSpare || this.status !== "idle" || !this.#turns.tryTake()) return;
     this.#physical.swap();
     this.#turns.pass();
   }
@@ -377,17 +380,19 @@ export class SteadyWork<C> {
     idempotent: boolean,
   ): Promise<R> {
     const { limit } = passage;
-    let first: { readonly error: unknown } | undefined;
+    /** How the first attempt ended, or the first that may have had an effect. */
+    let before: { readonly error: unknown; readonly mayBeDone: boolean } | undefined;
     for (let repeats = 0;; repeats++) {
       let connection: C;
       try {
         connection = await this.ready(passage);
       } catch (error) {
-        if (first === undefined) throw error;
-        throw limit.reached ? error : notReopenedError(first.error, error);
+        if (before === undefined) throw error;
+        if (limit.reached) throw limit.error(before.mayBeDone ? "unknown" : "not-applied");
+        throw notReopenedError(before.error, error);
       }
       const inTransaction = isOpen(this.#driver.status(connection));
-      const before = this.#driver.effects?.(connection);
+      const effectsBefore = this.#driver.effects?.(connection);
       this.#physical.countUse();
       try {
         return await limit.race(call(fn, connection));
@@ -397,12 +402,14 @@ export class SteadyWork<C> {
           throw limit.error(inTransaction ? "rolled-back" : "unknown");
         }
         if (!this.isLoss(connection, error)) throw error;
-        const effects = this.effectsSince(connection, before);
+        const effects = this.effectsSince(connection, effectsBefore);
         this.forsake(connection, "lost", error);
         if (inTransaction) throw lostInTransaction(error);
-        const lost = lostError(error, effects);
-        if (repeats === MOST_REPEATS || !(idempotent || effects === 0)) throw lost;
-        first ??= { error: lost };
+        const mayBeDone = effects !== 0;
+        if (before === undefined || mayBeDone && !before.mayBeDone) {
+          before = { error: lostError(error, effects), mayBeDone };
+        }
+        if (repeats === MOST_REPEATS || !(idempotent || !mayBeDone)) throw before.error;
       }
     }
   }
@@ -450,6 +457,11 @@ export class SteadyWork<C> {
     if (this.#physical.connection !== connection) return true;
     const status = this.#driver.status(connection);
     return status === "busy" || status === "unknown";
+  }
+
+  /** A transaction by hand is open: if its connection is lost in this very turn, what is run next is lost, too. */
+  begun(): void {
+    this.#inTransaction = true;
   }
 
   /**

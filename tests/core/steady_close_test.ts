@@ -216,7 +216,7 @@ test("destroy() ends also what is being closed and what is being opened to repla
   b.driver.hold("connect");
   await b.steady.run(statement("select 2"));
   await b.clock.settle();
-  assertEquals(b.driver.open, 3);
+  assertEquals(b.driver.open, 2);
   b.steady.destroy();
   await b.clock.settle();
   assertNothingLeft(b);

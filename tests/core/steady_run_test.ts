@@ -280,6 +280,30 @@ test("C-12: what is idempotent is done again at most twice", async () => {
   assertEquals(b.driver.applied.slice(3), ["b", "b", "b"]);
 });
 
+// What is known of a unit is what is known of all its attempts.
+test("C-12: of a unit that may have been executed once, nothing is said of its last attempt alone", async () => {
+  const b = bench({ reopenTimeoutMs: 0 });
+  b.driver.breakAt("after apply");
+  b.driver.breakAt("before send", 2);
+  const idempotent = true;
+  const lost = await failure(b.steady.run(statement("write a"), { idempotent }));
+  assertEquals([lost.outcome, lost.retryable, b.driver.applied], ["unknown", false, ["a"]]);
+
+  b.driver.breakAt("before send");
+  b.driver.breakAt("after apply");
+  b.driver.breakAt("before send");
+  const other = await failure(b.steady.run(statement("write b"), { idempotent }));
+  assertEquals([other.outcome, b.driver.applied], ["unknown", ["a", "b"]]);
+
+  await b.steady.ready();
+  b.driver.breakAt("after apply");
+  b.driver.hold("connect");
+  const running = watch(b.steady.run(statement("write c"), { idempotent, timeoutMs: 500 }));
+  await b.clock.advance(500);
+  assertEquals(Reflect.get(running.error as object, "outcome"), "unknown");
+  assertEquals(b.driver.applied, ["a", "b", "c"]);
+});
+
 test("C-13: a semantic error of the repeat is reported, and the new connection adopted", async () => {
   const b = bench();
   b.driver.breakAt("before send");

@@ -164,6 +164,45 @@ test("A BEGIN that is lost again and again, or never answered, is given up: noth
   assertEquals([running.state, b.driver.applied], ["fulfilled", ["a"]]);
 });
 
+// Found by the storm: the statements after it were executed in a transaction that nobody ended.
+for (const turns of Array.from({ length: 12 }, (_, turns) => turns)) {
+  test(`A BEGIN that is answered ${turns} turns before its deadline passes leaves no transaction open`, async () => {
+    const clock = new VirtualClock({ turns });
+    const b = bench({}, { driver: new FakeDriver({ clock }), clock });
+    await b.steady.ready();
+    b.driver.hold("execute", 1);
+    const beginning = watch(b.steady.transaction((connection) => connection.run("write a")));
+    const next = watch(b.steady.run(statement("write b")));
+    await clock.settle(100);
+    await clock.advance(1_999);
+    must(b.driver.held("execute")[0]).answer();
+    await clock.advance(1);
+    await clock.settle(200);
+    assertEquals([beginning.state, next.state], ["fulfilled", "fulfilled"]);
+    assertEquals([b.driver.applied, b.steady.status], [["a", "b"], "idle"]);
+  });
+}
+
+for (const turns of Array.from({ length: 16 }, (_, turns) => turns)) {
+  test(`T-14: a connection lost ${turns} turns after BEGIN was answered takes the transaction with it`, async () => {
+    const b = bench();
+    await b.steady.ready();
+    b.driver.hold("execute", 1);
+    const beginning = watch(b.steady.begin());
+    await b.clock.settle();
+    must(b.driver.held("execute")[0]).answer();
+    await b.clock.settle(turns);
+    b.driver.break(present(b));
+    await b.clock.settle();
+    assertEquals(beginning.state, "fulfilled");
+    const writing = watch(b.steady.run(statement("write a")));
+    await b.clock.settle();
+    // Lost before anybody knew that it had begun, it was begun again; else its rest is refused.
+    assertEquals(writing.state, b.steady.epoch === 2 ? "fulfilled" : "rejected");
+    assertEquals([b.driver.applied, b.driver.counts.open], [[], b.steady.epoch]);
+  });
+}
+
 test("T-05: a transaction inside of another is refused, and the outer one goes on", async () => {
   const b = await begun();
   await assertFails(b.steady.begin(), "TRANSACTION_OPEN", "not-applied");

@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Wear } from "../../src/core/wear.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { test } from "../support/harness.ts";
-import { watch } from "./setup.ts";
+import { must, watch } from "./setup.ts";
 import { type Bench, bench, logOf, present, statement } from "./steady_setup.ts";
 
 const DAY_MS = 86_400_000;
@@ -48,6 +48,18 @@ test("S-29: the new connection is there before the old one is closed, in an orde
     "close #1",
   ]);
   assertEquals([b.driver.open, b.driver.peak], [1, 2]);
+});
+
+test("S-29: there are never more than two connections, however slowly the old ones close", async () => {
+  const b = bench({ maxUses: 1 });
+  b.driver.delay("close", 3_000);
+  await use(b);
+  await b.clock.settle();
+  assertEquals([await use(b), await use(b)], [1, 2]);
+  await b.clock.advance(3_000);
+  await use(b);
+  await b.clock.settle();
+  assertEquals([b.steady.epoch, b.driver.peak], [3, 2]);
 });
 
 // S-33, S-34: a limit is soft. The old connection is as good as it was.
@@ -134,6 +146,30 @@ async function useInside({ steady }: Bench): Promise<number> {
     return steady.uses;
   });
 }
+
+// Found by the storm: what was written after the replacement was committed on its own.
+test("S-35, T-06: a renewal that ends inside of a transaction by hand waits for the end of that", async () => {
+  const b = bench({ maxUses: 1 });
+  await b.steady.ready();
+  b.driver.hold("connect", 1);
+  await use(b);
+  const beginning = watch(b.steady.begin());
+  await b.clock.advance(1_000);
+  assertEquals(beginning.state, "fulfilled");
+  await use(b, "write a");
+  must(b.driver.held("connect")[0]).answer();
+  await b.clock.settle();
+  assertEquals(b.driver.open, 2);
+  await use(b, "write b");
+  await b.steady.commit();
+  assertEquals([b.driver.applied, b.steady.epoch], [["a", "b"], 1]);
+  await use(b, "write c");
+  assertEquals(logOf(b.driver, "send").slice(1), [
+    "send write a #1",
+    "send write b #1",
+    "send write c #2",
+  ]);
+});
 
 test("S-35: a callback's transaction is one use, and is never cut in two", async () => {
   const b = bench({ maxUses: 1 });
