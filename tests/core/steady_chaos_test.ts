@@ -220,7 +220,7 @@ test("A storm of faults: nothing lost, nothing doubled, nothing hangs, nothing l
   }
   // The storm is one, and it is not so bad that nothing works.
   for (const expected of ["once", "at least once", "never", "at most once"]) {
-    assert((seen[expected] ?? 0) > 200, JSON.stringify(seen));
+    assert((seen[expected] ?? 0) > 100, JSON.stringify(seen));
   }
 });
 
@@ -241,6 +241,6 @@ test("A storm of faults on transactions by hand", async () => {
     for (const { expected = "" } of storm.entries) seen[expected] = (seen[expected] ?? 0) + 1;
   }
   for (const expected of ["once", "never", "at most once"]) {
-    assert((seen[expected] ?? 0) > 50, JSON.stringify(seen));
+    assert((seen[expected] ?? 0) > 20, JSON.stringify(seen));
   }
 });
