@@ -25,12 +25,14 @@ export type {
   ErrorClass,
   Evidence,
   IsolationLevel,
+  LossScope,
   ResetLevel,
   Sharing,
 } from "./src/core/driver.ts";
 export {
   type AcquirePhase,
   AcquireTimeoutError,
+  type CommitOutcome,
   CommitUnknownError,
   ConnectError,
   ConnectionLostError,

@@ -33,6 +33,11 @@ export class Bag<C> {
     return this.#counts;
   }
 
+  /** The idle slot that was used last; its neighbours `below` have been idle for longer. */
+  get top(): Slot<C> | undefined {
+    return this.#top;
+  }
+
   /** All slots, in no order that means anything. */
   slots(): IterableIterator<Slot<C>> {
     return this.#slots.values();

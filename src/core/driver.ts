@@ -68,6 +68,15 @@ export type Command =
  */
 export type ErrorClass = "lost" | "unavailable" | "rejected" | "statement" | "unknown";
 
+/**
+ * What the end of one connection, or of an attempt to open one, says about the pool's other connections: nothing, as this
+ * process or the server ended that one alone, or had no room for it; perhaps something (`"doubt"`: nobody answered, or the
+ * driver cannot tell); the server ended this one, so that the others have to be asked (`"single"`: two within a second are
+ * taken for the end of all); or all are gone or useless (`"generation"`: the server stops, crashed, refuses to be
+ * connected to, or may no longer be written to).
+ */
+export type LossScope = "own" | "doubt" | "single" | "generation";
+
 /** Options of a driver's asynchronous operations. */
 export interface DriverCallOptions {
   /** Aborts the operation; the rejection is the signal's own reason. */
@@ -175,4 +184,12 @@ export interface Driver<C> {
    * @returns Its class; `"unknown"` if the driver cannot tell.
    */
   classify(error: unknown): ErrorClass;
+  /**
+   * Tells what a loss, or a failed connect, means for the other connections. Without it every lost connection counts as
+   * `"single"`, every failed connect as `"doubt"`.
+   *
+   * @param cause What {@linkcode Driver.onLost} was told, or what {@linkcode Driver.connect} was rejected with.
+   * @returns How far it reaches; `"doubt"` if the driver cannot tell. Never throws.
+   */
+  lossOf?(cause: unknown): LossScope;
 }

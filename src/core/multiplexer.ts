@@ -91,11 +91,13 @@ export class Multiplexer<C> {
    *
    * @param slot Its slot.
    * @param choice What else there is for the statement.
-   * @returns `false` also when it has not answered for a while: nobody knows how long what it has in hand will take.
+   * @returns `false` also when it is to be replaced, or has not answered for a while: nobody knows how long what it has in hand will take.
    */
   takes(slot: Slot<C>, choice: Choice): boolean {
     const { connection, shares } = slot;
-    if (shares === 0 || slot.state !== "used" || connection === undefined) return false;
+    if (shares === 0 || slot.state !== "used" || slot.retiring || connection === undefined) {
+      return false;
+    }
     const { width } = this.#search;
     if (width === 0 || choice.alone && this.#connections < width) return false;
     return shares < this.#fairShare(width, choice.waiting) &&

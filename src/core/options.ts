@@ -5,10 +5,12 @@
  */
 
 import { type Clock, systemClock } from "./clock.ts";
+import type { ResetLevel } from "./driver.ts";
+import { checkSession, type SessionSetup } from "./session_setup.ts";
 import { checkDuration, checkInteger, checkNames, checkSignal, show } from "./validate.ts";
 
-/** Options of a pool. Durations are milliseconds. */
-export interface PoolOptions {
+/** Options of a pool of connections of type `C`. Durations are milliseconds. */
+export interface PoolOptions<C = unknown> {
   /**
    * Most connections at any instant; those being opened, cleaned or closed count. Integer, at least 1.
    *
@@ -35,6 +37,57 @@ export interface PoolOptions {
    */
   readonly connectTimeoutMs?: number;
   /**
+   * Done on every new connection before anybody is lent it, and again after every cleaning of level `"session"` or
+   * `"discard"`, which undoes it: statements in the database's language, or a function, which must leave no transaction
+   * open. If it fails, acquires are rejected with a `ConnectError` of phase `"session"` and that error as its cause.
+   */
+  readonly session?: SessionSetup<C>;
+  /**
+   * How much of a session's state is cleaned when a connection comes back, off the caller's path: `"rollback"`: only an
+   * open transaction is rolled back, so that **the next borrower gets whatever was SET, temporary tables, session-level
+   * locks and LISTEN**; `"session"`: all of that is cleaned, too, prepared statements are kept; `"discard"`: all. With
+   * `"none"` no connection is lent in the middle of a transaction either. Only exclusive leases are cleaned after; single
+   * statements leave nothing but what they `SET` themselves.
+   *
+   * @default {"rollback"}
+   */
+  readonly reset?: ResetLevel;
+  /**
+   * How long a connection may be idle and be lent without asking the server for a sign of life, in milliseconds. `0`: it
+   * is always asked. `Infinity`: never because of idleness; after a loss, and when the machine slept, it is still asked.
+   *
+   * @default {1_000}
+   */
+  readonly checkAfterIdleMs?: number;
+  /**
+   * Deadline of such a check, greater than 0; a connection that gives no answer is destroyed.
+   *
+   * @default {2_000}
+   */
+  readonly checkTimeoutMs?: number;
+  /**
+   * Age at which a connection is replaced when nobody uses it, less 0–10 % by chance; greater than 0, `Infinity` allowed.
+   * While the server cannot be had old ones are better than none, and are kept.
+   *
+   * @default {1_800_000}
+   */
+  readonly maxLifetimeMs?: number;
+  /**
+   * Uses after which a connection is replaced: leases, and single statements that share it. Integer, at least 1, or
+   * `Infinity`. Kept like {@linkcode PoolOptions.maxLifetimeMs}.
+   *
+   * @default {Infinity}
+   */
+  readonly maxUses?: number;
+  /**
+   * What becomes of acquires while the server cannot be had and no connection is left that could come back: `"wait"`: they
+   * wait within their deadline; `"fail-fast"`: they are rejected at once with a retryable `ConnectError` whose cause is the
+   * last failure, but for one after each pause, which waits for the attempt that it starts.
+   *
+   * @default {"wait"}
+   */
+  readonly unavailable?: "wait" | "fail-fast";
+  /**
    * Whether single statements may share a connection: `"auto"` pipelines them on few connections while they are short,
    * by measured service time; `"off"` gives each a connection of its own. Only where the driver can.
    *
@@ -56,7 +109,9 @@ export interface PoolOptions {
 }
 
 /** A pool's options, checked and complete. */
-export type ResolvedPoolOptions = Required<PoolOptions>;
+export type ResolvedPoolOptions<C = unknown> =
+  & Required<Omit<PoolOptions<C>, "session">>
+  & { readonly session: SessionSetup<C> | undefined };
 
 /** Options of one acquire. */
 export interface AcquireOptions {
@@ -92,10 +147,21 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "maxWaiters",
   "acquireTimeoutMs",
   "connectTimeoutMs",
+  "session",
+  "reset",
+  "checkAfterIdleMs",
+  "checkTimeoutMs",
+  "maxLifetimeMs",
+  "maxUses",
+  "unavailable",
   "multiplex",
   "maxPipeline",
   "clock",
 ]);
+
+const RESET_LEVELS = ["none", "rollback", "session", "discard"] as const;
+const UNAVAILABLE = ["wait", "fail-fast"] as const;
+const MULTIPLEX = ["auto", "off"] as const;
 
 const ACQUIRE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof AcquireOptions>([
   "signal",
@@ -112,7 +178,7 @@ const CLOSE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloseOptions>(["ti
  * @throws {TypeError} If an option has the wrong type or does not exist.
  * @throws {RangeError} If an option is out of range.
  */
-export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptions {
+export function resolvePoolOptions<C>(options: PoolOptions<C> = {}): ResolvedPoolOptions<C> {
   const action = "create pool";
   checkNames(action, options, POOL_OPTION_NAMES);
   const {
@@ -120,6 +186,13 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
     maxWaiters = Infinity,
     acquireTimeoutMs = 10_000,
     connectTimeoutMs = 10_000,
+    session,
+    reset = "rollback",
+    checkAfterIdleMs = 1_000,
+    checkTimeoutMs = 2_000,
+    maxLifetimeMs = 1_800_000,
+    maxUses = Infinity,
+    unavailable = "wait",
     multiplex = "auto",
     maxPipeline = 64,
     clock = systemClock,
@@ -127,11 +200,7 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
   if (!isClock(clock)) {
     throw new TypeError(`Cannot ${action} as clock must be a Clock: received ${show(clock)}`);
   }
-  if (multiplex !== "auto" && multiplex !== "off") {
-    throw new TypeError(
-      `Cannot ${action} as multiplex must be "auto" or "off": received ${show(multiplex)}`,
-    );
-  }
+  checkSession(action, session);
   return {
     max: checkInteger(action, "max", max, 1, false),
     maxWaiters: checkInteger(action, "maxWaiters", maxWaiters, 0, true),
@@ -143,10 +212,40 @@ export function resolvePoolOptions(options: PoolOptions = {}): ResolvedPoolOptio
       zero: false,
       infinity: false,
     }),
-    multiplex,
+    // A copy: what is done on connections to come must not change with the caller's list.
+    session: Array.isArray(session) ? [...session] : session,
+    reset: checkWord(action, "reset", reset, RESET_LEVELS),
+    checkAfterIdleMs: checkDuration(action, "checkAfterIdleMs", checkAfterIdleMs, {
+      zero: true,
+      infinity: true,
+    }),
+    checkTimeoutMs: checkDuration(action, "checkTimeoutMs", checkTimeoutMs, {
+      zero: false,
+      infinity: false,
+    }),
+    maxLifetimeMs: checkDuration(action, "maxLifetimeMs", maxLifetimeMs, {
+      zero: false,
+      infinity: true,
+    }),
+    maxUses: checkInteger(action, "maxUses", maxUses, 1, true),
+    unavailable: checkWord(action, "unavailable", unavailable, UNAVAILABLE),
+    multiplex: checkWord(action, "multiplex", multiplex, MULTIPLEX),
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     clock,
   };
+}
+
+function checkWord<T extends string>(
+  action: string,
+  name: string,
+  value: unknown,
+  words: readonly T[],
+): T {
+  const word = words.find((word) => word === value);
+  if (word !== undefined) return word;
+  const quoted = words.map((word) => `"${word}"`);
+  const rule = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+  throw new TypeError(`Cannot ${action} as ${name} must be ${rule}: received ${show(value)}`);
 }
 
 function isClock(value: unknown): value is Clock {

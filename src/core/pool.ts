@@ -8,10 +8,11 @@
  */
 
 import { Bag } from "./bag.ts";
+import { clean, cleaningNeeded } from "./cleaning.ts";
 import type { Timer } from "./clock.ts";
-import { withDeadline } from "./deadline.ts";
-import type { Driver } from "./driver.ts";
+import type { Driver, LossScope, ResetLevel } from "./driver.ts";
 import {
+  type AcquirePhase,
   AcquireTimeoutError,
   ConnectError,
   messageOf,
@@ -19,13 +20,13 @@ import {
   TooManyConnectionsError,
   TooManyWaitersError,
 } from "./errors.ts";
+import { Generations, scopeOfFailure, scopeOfLoss } from "./generations.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
   type CloseOptions,
   type PoolOptions,
-  RESET_TIMEOUT_MS,
   resolveCloseTimeout,
   type ResolvedPoolOptions,
   resolvePoolOptions,
@@ -33,11 +34,15 @@ import {
 import { Multiplexer } from "./multiplexer.ts";
 import { Outage } from "./outage.ts";
 import { Slot } from "./slot.ts";
+import { SlowStart } from "./slow_start.ts";
 import type { PoolState, PoolStats } from "./stats.ts";
 import { SteadyConnection } from "./steady_connection.ts";
+import { TurnClock } from "./turn_clock.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { ListeningWaiter, Waiter } from "./waiter.ts";
 
+/** Idle for so long or less, a connection has not grown old meanwhile; and a busy one is judged no more often. */
+const FRESH_MS = 1_000;
 /** How many waiters are refused, when their deadlines pass together, before their callers have a turn. */
 const EXPIRE_BATCH = 128;
 
@@ -46,7 +51,8 @@ const EXPIRE_BATCH = 128;
  *
  * Waiters are served in the order they came, idle connections in the reverse order of their use. Connects belong to the
  * pool: who leaves early wastes nothing, and a connection that is given back serves the waiter a connect was started
- * for. What cannot be trusted any more (busy, unknown, not to be rolled back) is closed, never lent again.
+ * for. What cannot be trusted any more (busy, unknown, not to be cleaned) is closed, never lent again; what has been idle
+ * for a while, or is older than a loss, is checked before it is lent.
  *
  * @example Ten lines
  * ```ts
@@ -60,15 +66,22 @@ const EXPIRE_BATCH = 128;
  */
 export class Pool<C> implements AsyncDisposable {
   readonly #driver: Driver<C>;
-  readonly #options: ResolvedPoolOptions;
+  readonly #options: ResolvedPoolOptions<C>;
   readonly #bag = new Bag<C>();
   readonly #queue: WaiterQueue<C>;
   readonly #outage: Outage;
+  readonly #slowStart: SlowStart;
+  readonly #generations: Generations;
+  readonly #turn: TurnClock;
+  /** Idle for so long or less, a connection that is trusted is lent without a second look. */
+  readonly #freshMs: number;
+  readonly #countsUses: boolean;
+  /** Whether something is cleaned although the connection is idle. */
+  readonly #cleansAlways: boolean;
   readonly #leaseHome: LeaseHome<C>;
   /** Only where single statements may share a connection. */
   readonly #multiplexer: Multiplexer<C> | undefined;
   #state: PoolState = "open";
-  #generation = 0;
   /** Whether {@linkcode Pool.#serve} is on the stack. */
   #serving = false;
   #epoch = 0;
@@ -85,11 +98,19 @@ export class Pool<C> implements AsyncDisposable {
    * @throws {TypeError} If an option has the wrong type or does not exist.
    * @throws {RangeError} If an option is out of range.
    */
-  constructor(driver: Driver<C>, options?: PoolOptions) {
-    this.#options = resolvePoolOptions(options);
+  constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
+    this.#options = resolvePoolOptions<C>(options);
     this.#driver = driver;
-    const { clock, acquireTimeoutMs, maxWaiters, multiplex } = this.#options;
-    this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity;
+    const { clock, max, acquireTimeoutMs, maxWaiters, multiplex, unavailable } = this.#options;
+    this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
+      unavailable === "wait";
+    this.#generations = new Generations(clock);
+    this.#slowStart = new SlowStart(max);
+    this.#turn = new TurnClock(clock, () => this.#generations.doubt());
+    const { checkAfterIdleMs, maxUses, reset } = this.#options;
+    this.#countsUses = maxUses !== Infinity;
+    this.#cleansAlways = cleaningNeeded(reset, "idle", false) !== "none";
+    this.#freshMs = checkAfterIdleMs === 0 ? -1 : Math.min(FRESH_MS, checkAfterIdleMs);
     if (multiplex === "auto" && driver.sharing === "multiplex") {
       this.#multiplexer = new Multiplexer(driver, clock, this.#options);
     }
@@ -104,21 +125,22 @@ export class Pool<C> implements AsyncDisposable {
   }
 
   /**
-   * Lends a connection: an idle one at once, else as soon as one is given back or opened.
+   * Lends a connection: an idle one at once, else as soon as one is given back, checked or opened.
    *
    * @param options Signal and deadline of this acquire.
    * @returns The lease; the borrower must release it.
    * @throws {AcquireTimeoutError} If the deadline passed.
    * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
    * @throws {TooManyWaitersError} If the queue is full.
-   * @throws {ConnectError} If the server refuses the pool for good.
+   * @throws {ConnectError} If the server refuses the pool for good, if the session's set-up failed, or, with
+   * `unavailable: "fail-fast"`, if the server cannot be had.
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
     if (options === undefined) {
       if (this.#queue.size === 0) {
-        const slot = this.#bag.takeIdle();
-        if (slot !== undefined) return Promise.resolve(new PoolLease(this.#leaseHome, slot));
+        const slot = this.#takeReady();
+        if (slot !== undefined) return Promise.resolve(this.#lease(slot));
       }
       if (this.#alwaysQueues && this.#state === "open") return new Promise(this.#queueUp);
     }
@@ -150,7 +172,7 @@ export class Pool<C> implements AsyncDisposable {
   };
 
   /**
-   * Lends an idle connection, or none; never waits, opens nothing.
+   * Lends an idle connection that needs no check, or none; never waits, opens nothing.
    *
    * @returns The lease, or `undefined`.
    * @throws {PoolClosedError} If the pool is closed or closing.
@@ -219,7 +241,7 @@ export class Pool<C> implements AsyncDisposable {
     if (this.#state !== "open") return void refused(new PoolClosedError());
     const lease = shares ? this.#lendShared() : this.#lendIdle();
     if (lease !== undefined) return void lent(lease);
-    const refusal = this.#refusal(timeoutMs);
+    const refusal = this.#unavailable() ?? this.#refusal(timeoutMs);
     if (refusal !== undefined) return void refused(refusal);
     return this.#enqueue(lent, refused, timeoutMs, signal, shares);
   }
@@ -232,7 +254,7 @@ export class Pool<C> implements AsyncDisposable {
     shares: boolean,
   ): Waiter<C> {
     const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
-    const deadline = finite ? this.#now() + timeoutMs : Infinity;
+    const deadline = finite ? this.#turn.now() + timeoutMs : Infinity;
     const waiter = signal === undefined
       ? new Waiter<C>(lent, refused, timeoutMs, deadline, shares)
       : this.#listening(
@@ -240,7 +262,8 @@ export class Pool<C> implements AsyncDisposable {
         signal,
       );
     this.#queue.push(waiter);
-    if (this.#bag.total < this.#options.max) this.#grow();
+    const bag = this.#bag;
+    if (bag.total < this.#options.max || bag.counts.idle > 0) this.#grow();
     return waiter;
   }
 
@@ -248,26 +271,6 @@ export class Pool<C> implements AsyncDisposable {
     waiter.listen(signal, this.#waiterHome);
     return waiter;
   }
-
-  /**
-   * The time, read once for all acquires of one turn of the microtask queue: a reading costs as much as all the rest of
-   * queueing. A deadline may so begin earlier than its acquire by what the caller's own code blocks in between.
-   */
-  #now(): number {
-    if (!this.#timeIsFresh) {
-      this.#timeIsFresh = true;
-      // Whole milliseconds: a small integer needs no memory of its own in each waiter.
-      this.#time = Math.ceil(this.#options.clock.now());
-      queueMicrotask(this.#forgetTime);
-    }
-    return this.#time;
-  }
-
-  #time = 0;
-  #timeIsFresh = false;
-  readonly #forgetTime = (): void => {
-    this.#timeIsFresh = false;
-  };
 
   readonly #waiterHome = {
     aborted: (waiter: Waiter<C>, reason: unknown): void => {
@@ -331,11 +334,37 @@ export class Pool<C> implements AsyncDisposable {
    * given up, and started anew for who waits.
    */
   evict(): void {
-    this.#generation++;
+    this.#generations.end();
     for (const slot of [...this.#bag.slots()]) {
-      if (slot.state === "idle" || slot.state === "connecting") this.#closeSlot(slot);
+      slot.retiring = true;
+      if (isAtHome(slot) || slot.state === "connecting") this.#closeSlot(slot);
     }
     this.#grow();
+  }
+
+  /**
+   * Says that the server behind the present connections is no good any more, such as a primary that refuses to be written
+   * to: idle connections are closed at once, lent ones when they come back, connects under way are given up. For drivers'
+   * front ends, as the pool hears of losses by itself.
+   *
+   * Calls that come too soon do nothing: within a second of the last that did something, or before a connection of the
+   * new generation was opened; each time it is called again soon after, the second gets twice as long, up to a minute.
+   *
+   * @param _cause Why; for observers to come.
+   * @param connection On which connection that was seen: one of an older generation proves nothing. Any, when not given.
+   */
+  condemn(_cause?: unknown, connection?: C): void {
+    if (this.#state !== "open") return;
+    if (connection !== undefined && !this.#isPresent(connection)) return;
+    if (this.#generations.mayCondemn()) this.#condemn();
+    this.#freed();
+  }
+
+  #isPresent(connection: C): boolean {
+    for (const slot of this.#bag.slots()) {
+      if (slot.connection === connection) return slot.generation === this.#generations.current;
+    }
+    return false;
   }
 
   /**
@@ -361,28 +390,96 @@ export class Pool<C> implements AsyncDisposable {
 
   // Lending
 
+  #lease(slot: Slot<C>): Lease<C> {
+    if (this.#countsUses) slot.steady?.countUse();
+    return new PoolLease(this.#leaseHome, slot);
+  }
+
   #lendIdle(): Lease<C> | undefined {
-    // Somebody waits and something is idle only while callbacks run: then it is on its way to who waits.
+    // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
     if (this.#queue.size > 0) return undefined;
-    const slot = this.#bag.takeIdle();
-    return slot === undefined ? undefined : new PoolLease(this.#leaseHome, slot);
+    const slot = this.#takeReady();
+    return slot === undefined ? undefined : this.#lease(slot);
   }
 
   /** A connection that others have too, if one takes one more statement; else an idle one. */
   #lendShared(): Lease<C> | undefined {
     if (this.#queue.size > 0) return undefined;
+    const slot = this.#multiplexer?.find(this.#choice(0)) ?? this.#takeReady();
+    return slot === undefined ? undefined : this.#join(slot);
+  }
+
+  #choice(waiting: number): { alone: boolean; waiting: number } {
     const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#options.max;
-    const shared = this.#multiplexer?.find({ alone, waiting: 0 });
-    const slot = shared !== undefined && this.#lendable(shared) ? shared : this.#bag.takeIdle();
-    if (slot === undefined) return undefined;
-    this.#multiplexer?.joined(slot, 0);
-    return new PoolLease(this.#leaseHome, slot);
+    return { alone, waiting };
+  }
+
+  #join(slot: Slot<C>): Lease<C> {
+    this.#multiplexer?.joined(slot, this.#queue.size);
+    const lease = this.#lease(slot);
+    // Else one that is never without statements would never come to its end.
+    this.#isWornByNow(slot);
+    return lease;
+  }
+
+  /** Takes the idle connection that was used last, if it can be lent as it is; else another that can. */
+  #takeReady(): Slot<C> | undefined {
+    const top = this.#bag.top;
+    if (top === undefined) return undefined;
+    return this.#isFresh(top) ? this.#bag.takeIdle() : this.#findReady(top);
+  }
+
+  #isFresh(slot: Slot<C>): boolean {
+    // The time first: a look at the clock may raise doubts.
+    return this.#turn.now() - slot.idleSince <= this.#freshMs && !slot.retiring &&
+      this.#isTrusted(slot);
+  }
+
+  #isTrusted(slot: Slot<C>): boolean {
+    return slot.cleared === this.#generations.doubts;
+  }
+
+  /** Looks for one that needs no check, from the one that was used last down; worn ones are closed on the way. */
+  #findReady(top: Slot<C>): Slot<C> | undefined {
+    const { checkAfterIdleMs } = this.#options;
+    for (let slot: Slot<C> | undefined = top; slot !== undefined;) {
+      const { below }: Slot<C> = slot;
+      const idleMs = this.#turn.now() - slot.idleSince;
+      const restless = checkAfterIdleMs === 0 || idleMs > checkAfterIdleMs;
+      if (this.#isWorn(slot)) this.#closeSlot(slot);
+      // Those below have been idle for longer.
+      else if (restless) return undefined;
+      else if (this.#isTrusted(slot)) {
+        this.#bag.move(slot, "used");
+        return slot;
+      }
+      slot = below;
+    }
+    return undefined;
+  }
+
+  /** The same where it is asked often: age is looked at once a second. */
+  #isWornByNow(slot: Slot<C>): boolean {
+    if (!slot.retiring) {
+      // Under load somebody always looks at the clock: it need not be looked at here.
+      const now = this.#turn.latest;
+      if (now < slot.judgedAgainAt && !this.#countsUses) return false;
+      slot.judgedAgainAt = now + FRESH_MS;
+      if (slot.steady?.worn() !== true) return false;
+      slot.retiring = true;
+    }
+    return !this.#outage.on;
+  }
+
+  /** An old connection is better than none: while the server cannot be had, none is too old. */
+  #isWorn(slot: Slot<C>): boolean {
+    return slot.steady?.worn() === true && !this.#outage.on;
   }
 
   /** Why a new waiter is not let in, if so. */
   #refusal(timeoutMs: number): Error | undefined {
     if (timeoutMs !== 0 && this.#options.maxWaiters === Infinity) return undefined;
-    const queued = this.#queue.size - this.#comingConnects();
+    const queued = this.#queue.size - this.#coming();
     if (queued < 0) return undefined;
     if (timeoutMs === 0) {
       return this.#outage.on && this.#bag.total < this.#options.max
@@ -392,18 +489,43 @@ export class Pool<C> implements AsyncDisposable {
     return queued >= this.#options.maxWaiters ? new TooManyWaitersError(this.stats()) : undefined;
   }
 
-  /** Connects under way and those that can be started now: each serves one waiter without queueing. */
-  #comingConnects(): number {
-    const connecting = this.#bag.counts.connecting;
+  /** Connects and checks under way, and those that can be started now: each serves one waiter without queueing. */
+  #coming(): number {
+    const { connecting, checking, idle } = this.#bag.counts;
+    const coming = connecting + checking + idle;
     const free = this.#options.max - this.#bag.total;
-    if (!this.#outage.on) return connecting + free;
-    return connecting > 0 || !this.#outage.mayTry ? connecting : Math.min(1, free);
+    if (!this.#outage.on) return coming + free;
+    return connecting > 0 || !this.#outage.mayTry ? coming : coming + Math.min(1, free);
+  }
+
+  /** Why nobody waits for a server that cannot be had, if that is wanted and so. */
+  #unavailable(): Error | undefined {
+    if (!this.#failsFast()) return undefined;
+    const { total, counts } = this.#bag;
+    // Whoever comes first after the pause waits for the attempt that is due.
+    const isDue = counts.connecting === 0 && this.#outage.mayTry && total < this.#options.max;
+    return isDue ? undefined : this.#connectError(this.#outage.error, true);
+  }
+
+  /** Whether waiting is no use: the server cannot be had, and no connection is left that may be lent again. */
+  #failsFast(): boolean {
+    if (this.#options.unavailable === "wait" || !this.#outage.on) return false;
+    for (const slot of this.#bag.slots()) {
+      if (slot.state === "connecting" || slot.state === "closing") continue;
+      if (this.#lendable(slot)) return false;
+    }
+    return true;
   }
 
   /** Gives a ready connection to who waits longest, else keeps it. */
   #offer(slot: Slot<C>): void {
     if (!this.#serving && this.#queue.size > 0) this.#serve(slot);
-    else if (slot.state === "used") this.#bag.putBack(slot);
+    else this.#keep(slot);
+  }
+
+  #keep(slot: Slot<C>): void {
+    slot.idleSince = this.#turn.now();
+    if (slot.state === "used") this.#bag.putBack(slot);
     else this.#bag.move(slot, "idle");
   }
 
@@ -421,8 +543,7 @@ export class Pool<C> implements AsyncDisposable {
         if (waiter === undefined) return;
         if (this.#queue.size === 0) this.#outage.stopWaiting();
         if (ready.state !== "used") this.#bag.move(ready, "used");
-        if (waiter.shares) this.#multiplexer?.joined(ready, this.#queue.size);
-        waiter.lent(new PoolLease(this.#leaseHome, ready));
+        waiter.lent(waiter.shares ? this.#join(ready) : this.#lease(ready));
         // Who was served may have given back, or asked again.
         const more = this.#queue.size > 0 && (waiter.shares || this.#bag.counts.idle > 0);
         ready = more ? this.#nextReady(ready) : undefined;
@@ -430,28 +551,42 @@ export class Pool<C> implements AsyncDisposable {
     } finally {
       this.#serving = false;
     }
+    // What came back meanwhile and cannot be lent without a check.
+    if (this.#bag.counts.idle > 0 && this.#queue.size > 0) this.#grow();
   }
 
   /** What can be lent to who waits longest: the connection that was lent last, if both share it, else an idle one. */
   #nextReady(last: Slot<C>): Slot<C> | undefined {
-    return this.#takesWaiter(last) ? last : this.#bag.takeIdle();
+    return this.#takesWaiter(last) ? last : this.#takeReady();
   }
 
   #takesWaiter(slot: Slot<C>): boolean {
-    if (this.#queue.head?.shares !== true || !this.#lendable(slot)) return false;
-    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#options.max;
-    return this.#multiplexer?.takes(slot, { alone, waiting: this.#queue.size }) === true;
+    return this.#queue.head?.shares === true && this.#state === "open" &&
+      this.#multiplexer?.takes(slot, this.#choice(this.#queue.size)) === true;
   }
 
   #takeBack(slot: Slot<C>): void {
+    const { connection } = slot;
     // Lost, or destroyed at the end of close, while it was lent.
-    if (slot.state !== "used" || slot.connection === undefined) return;
-    if (slot.shares > 0 && this.#othersHave(slot)) return;
-    const status = this.#driver.status(slot.connection);
+    if (slot.state !== "used" || connection === undefined) return;
+    const shared = slot.shares > 0;
+    if (shared && this.#othersHave(slot)) return;
+    const status = this.#driver.status(connection);
     if (status === "busy" || status === "unknown") return this.#destroySlot(slot);
-    if (!this.#lendable(slot)) return this.#closeSlot(slot);
-    if (status === "idle") return this.#offer(slot);
-    void this.#reset(slot, slot.connection);
+    if (!this.#lendable(slot) || this.#isWornByNow(slot)) return this.#closeSlot(slot);
+    if (slot.retiring) this.#replaceLater();
+    if (status !== "idle" || this.#cleansAlways) {
+      const level = cleaningNeeded(this.#options.reset, status, shared);
+      if (level !== "none") return void this.#clean(slot, level);
+    }
+    this.#welcome(slot);
+  }
+
+  /** Takes in a connection that nobody has: it is lent on, or kept; checked first, if that is needed. */
+  #welcome(slot: Slot<C>): void {
+    if (this.#isTrusted(slot)) return this.#offer(slot);
+    this.#keep(slot);
+    if (this.#queue.size > 0) this.#grow();
   }
 
   /** A single statement is over: whether others still share its connection. */
@@ -465,26 +600,48 @@ export class Pool<C> implements AsyncDisposable {
   }
 
   #lendable(slot: Slot<C>): boolean {
-    return this.#state === "open" && slot.generation === this.#generation;
+    return this.#state === "open" && slot.generation === this.#generations.current;
   }
 
-  async #reset(slot: Slot<C>, connection: C): Promise<void> {
+  async #clean(slot: Slot<C>, level: ResetLevel): Promise<void> {
+    const { steady } = slot;
+    if (steady === undefined) return;
     this.#bag.move(slot, "resetting");
-    let clean = false;
-    try {
-      await withDeadline((signal) => this.#driver.reset(connection, "rollback", { signal }), {
-        clock: this.#options.clock,
-        timeoutMs: RESET_TIMEOUT_MS,
-        timeoutError: () => new Error(`no answer within ${RESET_TIMEOUT_MS} ms`),
-      });
-      clean = this.#driver.status(connection) === "idle";
-    } catch {
-      // Whatever the reason: a connection that cannot be cleaned is not lent again.
-    }
+    const cleaning = slot.cleaning = new AbortController();
+    const { doubts } = this.#generations;
+    const isClean = await clean(this.#driver, steady, level, this.#options, cleaning.signal);
+    slot.cleaning = undefined;
     if (slot.state !== "resetting") return;
-    if (!clean) this.#destroySlot(slot);
-    else if (this.#lendable(slot)) this.#offer(slot);
-    else this.#closeSlot(slot);
+    // Whatever the reason: a connection that cannot be cleaned is not lent again.
+    if (isClean) this.#gaveSign(slot, doubts);
+    else this.#destroySlot(slot);
+  }
+
+  /**
+   * The server has just answered on a connection that nobody has.
+   *
+   * @param slot Its slot.
+   * @param doubts How many doubts there had been when it was asked: one that came since is not answered.
+   */
+  #gaveSign(slot: Slot<C>, doubts: number): void {
+    slot.cleared = doubts;
+    if (!this.#lendable(slot) || this.#isWorn(slot)) return this.#closeSlot(slot);
+    this.#generations.answered();
+    this.#welcome(slot);
+  }
+
+  async #check(slot: Slot<C>): Promise<void> {
+    const { steady } = slot;
+    if (steady === undefined) return;
+    this.#bag.move(slot, "checking");
+    const { doubts } = this.#generations;
+    const isAlive = await steady.check({ timeoutMs: this.#options.checkTimeoutMs });
+    if (slot.state !== "checking") return;
+    if (isAlive) return this.#gaveSign(slot, doubts);
+    this.#drop(slot);
+    steady.destroy();
+    this.#noteLoss(slot, "single", true);
+    this.#freed();
   }
 
   // Waiting
@@ -511,7 +668,7 @@ export class Pool<C> implements AsyncDisposable {
       }
       const { timeoutMs } = waiter;
       const cause = this.#outage.error;
-      const phase = this.#outage.on || this.#bag.counts.connecting > 0 ? "connect" : "queue";
+      const phase = this.#phase();
       const isAlike = first?.timeoutMs === timeoutMs && first.phase === phase &&
         first.cause === cause;
       const alike = isAlike ? first : undefined;
@@ -523,29 +680,74 @@ export class Pool<C> implements AsyncDisposable {
     queueMicrotask(this.#expire);
   };
 
+  /** What who waits longest is waiting for. */
+  #phase(): AcquirePhase {
+    const { connecting, checking } = this.#bag.counts;
+    if (this.#outage.on) return phaseOf(this.#outage.error);
+    if (connecting > 0) return this.#isSettingUp() ? "session" : "connect";
+    return checking > 0 ? "check" : "queue";
+  }
+
+  #isSettingUp(): boolean {
+    if (this.#options.session === undefined) return false;
+    for (const { state, steady } of this.#bag.slots()) {
+      // Open already, and still not to be had.
+      if (state === "connecting" && steady !== undefined && steady.counters.opens > 0) return true;
+    }
+    return false;
+  }
+
   // Opening
 
-  /** Opens as many connections as are waited for and allowed, one at a time while the server cannot be had. */
+  /**
+   * Checks idle connections and opens new ones, as many as are waited for and allowed: one at a time while the server
+   * cannot be had, few when it has just come back.
+   */
   #grow(): void {
     const { max } = this.#options;
     const bag = this.#bag;
+    if (bag.counts.idle > 0) this.#checkIdle();
     while (bag.total < max && this.#state === "open") {
-      const connecting = bag.counts.connecting;
-      if (connecting >= this.#queue.size) return;
+      const { connecting, checking } = bag.counts;
+      if (connecting + checking >= this.#queue.size) return;
       if (this.#outage.on) {
         if (connecting > 0) return;
         if (!this.#outage.mayTry) return this.#outage.wait();
-      }
+      } else if (connecting >= this.#slowStart.limit) return;
+      this.#connect();
+    }
+  }
+
+  /** Checks idle connections, as many as there are waiters: connects under way may take longer. */
+  #checkIdle(): void {
+    const { counts } = this.#bag;
+    while (!this.#serving && this.#state === "open" && counts.checking < this.#queue.size) {
+      const ready = this.#takeReady();
+      const slot = this.#bag.top;
+      if (ready !== undefined) this.#serve(ready);
+      else if (slot !== undefined) void this.#check(slot);
+      else return;
+    }
+  }
+
+  /** A worn connection is in use for want of another: tries whether there is one by now. */
+  #replaceLater(): void {
+    const { total, counts } = this.#bag;
+    if (!this.#outage.on) return;
+    if (counts.connecting === 0 && this.#outage.mayTry && total < this.#options.max) {
       this.#connect();
     }
   }
 
   #connect(): void {
-    const { connectTimeoutMs, clock } = this.#options;
-    const slot = new Slot<C>(this.#generation);
+    const { connectTimeoutMs, session, maxUses, maxLifetimeMs } = this.#options;
+    const slot = new Slot<C>(this.#generations.current);
     const steady = new SteadyConnection(this.#driver, {
       connectTimeoutMs,
-      clock,
+      session,
+      maxUses,
+      maxLifetimeMs,
+      clock: this.#turn,
       nextEpoch: () => ++this.#epoch,
       onLost: (cause) => this.#lost(slot, cause),
     });
@@ -561,9 +763,12 @@ export class Pool<C> implements AsyncDisposable {
     // Lost or destroyed before this continuation ran.
     if (slot.state !== "connecting") return;
     slot.connection = connection;
-    this.#outage.ended();
-    if (this.#lendable(slot)) this.#offer(slot);
-    else this.#closeSlot(slot);
+    if (this.#outage.on) {
+      this.#outage.ended();
+      this.#slowStart.begin();
+    }
+    this.#slowStart.succeeded();
+    this.#gaveSign(slot, this.#generations.doubts);
     this.#grow();
   }
 
@@ -572,13 +777,21 @@ export class Pool<C> implements AsyncDisposable {
     this.#drop(slot);
     slot.steady?.destroy();
     if (this.#state === "open") {
-      if (this.#driver.classify(error) === "rejected") this.#refuse(() => true, error, false);
+      if (this.#isRejected(error)) this.#refuse(() => true, error, false);
       else {
         this.#outage.failed(error);
+        this.#noteLoss(slot, scopeOfFailure(this.#driver, error));
         this.#refuse((waiter) => waiter.timeoutMs === 0, error, true);
+        if (this.#failsFast()) this.#refuseUnavailable();
       }
     }
     this.#freed();
+  }
+
+  /** Whether the next attempt would fail alike, until somebody changes something. */
+  #isRejected(error: unknown): boolean {
+    if (phaseOf(error) === "session") return error instanceof ConnectError && !error.retryable;
+    return this.#driver.classify(error) === "rejected";
   }
 
   /** Rejects waiters because of a failed connect; each gets an error object of its own. */
@@ -596,11 +809,12 @@ export class Pool<C> implements AsyncDisposable {
   }
 
   #connectError(cause: unknown, retryable: boolean): ConnectError {
-    return new ConnectError(`Cannot connect: ${messageOf(cause)}`, {
-      cause,
-      retryable,
-      stats: this.stats(),
-    });
+    const stats = this.stats();
+    if (phaseOf(cause) === "session" && cause instanceof ConnectError) {
+      const { code, message, phase } = cause;
+      return new ConnectError(message, { cause: cause.cause, code, phase, retryable, stats });
+    }
+    return new ConnectError(`Cannot connect: ${messageOf(cause)}`, { cause, retryable, stats });
   }
 
   // Closing
@@ -609,8 +823,46 @@ export class Pool<C> implements AsyncDisposable {
     if (slot.state === "connecting") {
       return this.#connectFailed(slot, cause ?? new Error("the connection was lost at once"));
     }
+    const scope = scopeOfLoss(this.#driver, cause);
+    const asked = slot.state === "checking";
+    // What broke it was our own deadline: nobody answered.
+    const mute = scope === "own" && (asked || slot.state === "resetting");
     this.#drop(slot);
+    this.#noteLoss(slot, mute ? "doubt" : scope, asked);
     this.#freed();
+  }
+
+  /**
+   * Draws the conclusions from a loss.
+   *
+   * @param slot What was lost; gone by now.
+   * @param scope How far the loss reaches.
+   * @param asked Whether the server was being asked for a sign of life.
+   */
+  #noteLoss(slot: Slot<C>, scope: LossScope, asked = false): void {
+    // That the old ones go is no news.
+    if (!this.#lendable(slot)) return;
+    const all = asked && scope !== "generation"
+      ? this.#generations.unanswered()
+      : this.#generations.lost(scope);
+    if (all) this.#condemn();
+  }
+
+  /** The present generation ends; who calls this has to wake who waits. */
+  #condemn(): void {
+    const { current } = this.#generations;
+    const present = [...this.#bag.slots()].filter(({ generation }) => generation === current);
+    if (present.length === 0) return;
+    this.#slowStart.begin();
+    this.#generations.end();
+    for (const slot of present) {
+      slot.retiring = true;
+      if (slot.state === "connecting") this.#closeSlot(slot);
+      else if (isAtHome(slot)) {
+        this.#drop(slot);
+        slot.steady?.destroy();
+      }
+    }
   }
 
   #closeSlot(slot: Slot<C>): void {
@@ -630,12 +882,20 @@ export class Pool<C> implements AsyncDisposable {
   #drop(slot: Slot<C>): void {
     this.#multiplexer?.forget(slot, slot.shares);
     this.#bag.move(slot, "gone");
+    slot.cleaning?.abort();
   }
 
   /** A place became free, whatever the reason: the one wake-up there is. */
   #freed(): void {
+    if (this.#queue.size > 0 && this.#unavailable() !== undefined) this.#refuseUnavailable();
     this.#grow();
     if (this.#bag.total === 0) this.#finishClose?.();
+  }
+
+  /** Nothing is left that could come back: only who waits for a connect that is under way waits on. */
+  #refuseUnavailable(): void {
+    let trials = this.#bag.counts.connecting;
+    this.#refuse(() => trials-- <= 0, this.#outage.error, true);
   }
 
   #startClose(): void {
@@ -655,7 +915,7 @@ export class Pool<C> implements AsyncDisposable {
       waiter.refused(new PoolClosedError());
     }
     for (const slot of [...this.#bag.slots()]) {
-      if (slot.state === "idle" || slot.state === "connecting") this.#closeSlot(slot);
+      if (isAtHome(slot) || slot.state === "connecting") this.#closeSlot(slot);
     }
     if (this.#bag.total === 0) this.#finishClose?.();
   }
@@ -670,6 +930,15 @@ export class Pool<C> implements AsyncDisposable {
       for (const slot of [...this.#bag.slots()]) this.#destroySlot(slot);
     });
   }
+}
+
+/** Whether nobody has a connection, and it is not being cleaned. */
+function isAtHome<C>(slot: Slot<C>): boolean {
+  return slot.state === "idle" || slot.state === "checking";
+}
+
+function phaseOf(error: unknown): "connect" | "session" {
+  return error instanceof ConnectError && error.phase === "session" ? "session" : "connect";
 }
 
 function noop(): void {}

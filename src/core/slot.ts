@@ -24,6 +24,16 @@ export class Slot<C> {
   connection: C | undefined = undefined;
   /** Owner of the physical connection. */
   steady: SteadyConnection<C> | undefined = undefined;
+  /** Since when it is idle, by the pool's turn clock. */
+  idleSince = 0;
+  /** When it is looked at next for signs of age, by the pool's turn clock. */
+  judgedAgainAt = 0;
+  /** How many doubts about its generation there had been when the server last gave a sign of life on it. */
+  cleared = 0;
+  /** Whether it is to be replaced as soon as it can be: it takes no more statements behind those it has. */
+  retiring = false;
+  /** Ends the set-up of its session after a cleaning. */
+  cleaning: AbortController | undefined = undefined;
   /** How many single statements share the connection; 0 while one borrower has it for itself. */
   shares = 0;
   /** Of a shared connection: how many turns of all shared ones there had been when it last answered. */

@@ -12,6 +12,7 @@ import type {
   DriverCallOptions,
   ErrorClass,
   Evidence,
+  LossScope,
   ResetLevel,
   Sharing,
 } from "../core/driver.ts";
@@ -417,6 +418,18 @@ export class FakeDriver implements Driver<FakeConnection> {
    */
   classify(error: unknown): ErrorClass {
     return error instanceof FakeError ? error.kind : "unknown";
+  }
+
+  /**
+   * Tells what a loss means for other connections.
+   *
+   * @param cause What was told of it.
+   * @returns The loss of a {@linkcode FakeError}; `"own"` where nothing was told, as this side caused it; `"doubt"` for
+   * anything else.
+   */
+  lossOf(cause: unknown): LossScope {
+    if (cause instanceof FakeError) return cause.loss;
+    return cause === undefined ? "own" : "doubt";
   }
 
   #open(): FakeConnection {

@@ -31,6 +31,7 @@ export type {
   ErrorClass,
   Evidence,
   IsolationLevel,
+  LossScope,
   ResetLevel,
   Sharing,
 } from "../core/driver.ts";

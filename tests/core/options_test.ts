@@ -3,6 +3,7 @@ import { systemClock } from "../../src/core/clock.ts";
 import {
   checkAcquireOptions,
   POOL_OPTION_NAMES,
+  type PoolOptions,
   resolveCloseTimeout,
   resolvePoolOptions,
 } from "../../src/core/options.ts";
@@ -30,6 +31,13 @@ test("resolvePoolOptions() fills in the defaults", () => {
     maxWaiters: Infinity,
     acquireTimeoutMs: 10_000,
     connectTimeoutMs: 10_000,
+    session: undefined,
+    reset: "rollback",
+    checkAfterIdleMs: 1_000,
+    checkTimeoutMs: 2_000,
+    maxLifetimeMs: 1_800_000,
+    maxUses: Infinity,
+    unavailable: "wait",
     multiplex: "auto",
     maxPipeline: 64,
     clock: systemClock,
@@ -48,15 +56,76 @@ test("resolvePoolOptions() keeps what was given", () => {
     maxWaiters: 0,
     acquireTimeoutMs: 0,
     connectTimeoutMs: 0.5,
+    session: ["set a b"],
+    reset: "discard",
+    checkAfterIdleMs: 0,
+    checkTimeoutMs: 0.5,
+    maxLifetimeMs: 1,
+    maxUses: 1,
+    unavailable: "fail-fast",
     multiplex: "off",
     maxPipeline: 1,
     clock,
   } as const;
   assertEquals(resolvePoolOptions(given), given);
   assertEquals(resolvePoolOptions({ acquireTimeoutMs: Infinity }).acquireTimeoutMs, Infinity);
+  const infinite = { checkAfterIdleMs: Infinity, maxLifetimeMs: Infinity, maxUses: Infinity };
+  assertEquals({ ...resolvePoolOptions(infinite), ...infinite }, resolvePoolOptions(infinite));
+  for (const reset of ["none", "rollback", "session"] as const) {
+    assertEquals(resolvePoolOptions({ reset }).reset, reset);
+  }
+  for (const session of ["set a b", () => {}, async () => {}]) {
+    assertStrictEquals(resolvePoolOptions({ session }).session, session);
+  }
 });
 
+test("resolvePoolOptions() copies the session's list: it does not change with the caller's", () => {
+  const session = ["set a b"];
+  const resolved = resolvePoolOptions({ session });
+  session.push("set c d");
+  assertEquals(resolved.session, ["set a b"]);
+});
+
+const RESET_RULE = 'reset must be "none", "rollback", "session" or "discard"';
+const SESSION_RULE = "session must be a string, an array of strings, or a function";
+
 const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
+  [{ reset: "all" }, TypeError, `${RESET_RULE}: received "all"`],
+  [{ reset: true }, TypeError, `${RESET_RULE}: received true`],
+  [{ reset: null }, TypeError, `${RESET_RULE}: received null`],
+  [{ session: 1 }, TypeError, `${SESSION_RULE}: received 1`],
+  [{ session: ["set a b", null] }, TypeError, `${SESSION_RULE}: received an array`],
+  [
+    { checkAfterIdleMs: -1 },
+    RangeError,
+    "checkAfterIdleMs must be a number of milliseconds >= 0 or Infinity: received -1",
+  ],
+  [
+    { checkAfterIdleMs: "always" },
+    TypeError,
+    'checkAfterIdleMs must be a number of milliseconds >= 0 or Infinity: received "always"',
+  ],
+  [
+    { checkTimeoutMs: 0 },
+    RangeError,
+    "checkTimeoutMs must be a number of milliseconds > 0: received 0",
+  ],
+  [
+    { checkTimeoutMs: Infinity },
+    RangeError,
+    "checkTimeoutMs must be a number of milliseconds > 0: received Infinity",
+  ],
+  [
+    { maxLifetimeMs: 0 },
+    RangeError,
+    "maxLifetimeMs must be a number of milliseconds > 0 or Infinity: received 0",
+  ],
+  [{ maxUses: 0 }, RangeError, "maxUses must be an integer >= 1 or Infinity: received 0"],
+  [
+    { unavailable: "retry" },
+    TypeError,
+    'unavailable must be "wait" or "fail-fast": received "retry"',
+  ],
   [{ multiplex: true }, TypeError, 'multiplex must be "auto" or "off": received true'],
   [{ maxPipeline: 1.5 }, RangeError, "maxPipeline must be an integer >= 1: received 1.5"],
   [{ maxPipeline: Infinity }, RangeError, "maxPipeline must be an integer >= 1: received Infinity"],
@@ -119,7 +188,7 @@ const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
 for (const [options, errorClass, message] of BAD_POOL_OPTIONS) {
   test(`resolvePoolOptions() refuses: ${message}`, () => {
     assertMessage(
-      () => resolvePoolOptions(untyped(options)),
+      () => resolvePoolOptions(untyped<PoolOptions>(options)),
       errorClass,
       `Cannot create pool as ${message}`,
     );
@@ -130,7 +199,7 @@ test("resolvePoolOptions() refuses a clock that lacks anything", () => {
   for (const missing of ["now", "wallNow", "random", "schedule"]) {
     const clock = { ...systemClock, [missing]: undefined };
     assertMessage(
-      () => resolvePoolOptions(untyped({ clock })),
+      () => resolvePoolOptions(untyped<PoolOptions>({ clock })),
       TypeError,
       "Cannot create pool as clock must be a Clock: received a value of type object",
     );
@@ -211,9 +280,11 @@ test("options of every kind never show a secret in their messages", () => {
   const secrets = [`postgres://app:${SECRET}@db/app`, { password: SECRET }, [SECRET]];
   for (const secret of secrets) {
     const tries: (() => unknown)[] = [
-      () => resolvePoolOptions(untyped(typeof secret === "string" ? secret : { secret })),
-      ...[...POOL_OPTION_NAMES].map((name) => () =>
-        resolvePoolOptions(untyped({ [name]: secret }))
+      () =>
+        resolvePoolOptions(untyped<PoolOptions>(typeof secret === "string" ? secret : { secret })),
+      // The statements of a session are any texts.
+      ...[...POOL_OPTION_NAMES].filter((name) => name !== "session").map((name) => () =>
+        resolvePoolOptions(untyped<PoolOptions>({ [name]: secret }))
       ),
       () => checkAcquireOptions(untyped({ timeoutMs: secret })),
       () => checkAcquireOptions(untyped({ signal: secret })),

@@ -5,6 +5,7 @@
  * @module
  */
 
+import type { LossScope } from "../../../src/core/driver.ts";
 import type { Reaction, World, WorldOptions } from "./world.ts";
 
 /** Draws from a number's digits. */
@@ -69,7 +70,7 @@ const ACTIONS: readonly Action[] = [
     name: "run",
     weight: 6,
     act(world, digits) {
-      const text = digits.of("begin", "begin", "fail", "select 1", "sleep 40", "sleep");
+      const text = digits.of("begin", "begin", "fail", "set k v", "select 1", "sleep 40", "sleep");
       return [text, ...chosen(digits, (choice) => world.run(choice, text))];
     },
   },
@@ -86,7 +87,10 @@ const ACTIONS: readonly Action[] = [
   {
     name: "break",
     weight: 3,
-    act: (world, digits) => chosen(digits, (choice) => world.break(choice)),
+    act(world, digits) {
+      const scope = digits.of<LossScope>("single", "single", "own", "doubt", "generation");
+      return [scope, ...chosen(digits, (choice) => world.break(choice, scope))];
+    },
   },
   {
     name: "answer",
@@ -98,14 +102,15 @@ const ACTIONS: readonly Action[] = [
     weight: 3,
     act(world, digits) {
       const kind = digits.of("unavailable", "unavailable", "unavailable", "rejected");
-      return [kind, ...chosen(digits, (choice) => world.refuse(choice, kind))];
+      const scope = digits.of<LossScope>("doubt", "own", "generation");
+      return [kind, scope, ...chosen(digits, (choice) => world.refuse(choice, kind, scope))];
     },
   },
   {
     name: "fault",
     weight: 3,
     act({ driver }, digits) {
-      const operation = digits.of("reset", "reset", "close", "connect");
+      const operation = digits.of("reset", "ping", "ping", "close", "connect");
       const kind = digits.of("hold", "refuse", "delay");
       if (kind === "hold") driver.hold(operation, 1);
       else if (kind === "refuse") driver.refuse(operation, 1);
@@ -123,6 +128,8 @@ const ACTIONS: readonly Action[] = [
     },
   },
   { name: "evict", weight: 1, act: (world) => (world.evict(), []) },
+  { name: "condemn", weight: 1, act: (world) => (world.condemn(), []) },
+  { name: "sleep", weight: 0.5, act: (world) => (world.sleep(), []) },
   {
     name: "close",
     weight: 0.3,
@@ -179,6 +186,10 @@ export function worldOptions(number: number): WorldOptions {
     promises: digits.of(false, false, true),
     heldConnects: digits.of(false, true),
     chance: digits.of(0.5, 0, 0.999),
+    checkAfterIdleMs: digits.of(1_000, 50, 0, Infinity),
+    maxUses: digits.of(Infinity, 3, 1),
+    reset: digits.of("rollback", "session", "none", "discard"),
+    unavailable: digits.of("wait", "wait", "fail-fast"),
   };
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { LeaseReleasedError } from "../../../src/core/errors.ts";
 import type { PoolStats } from "../../../src/core/stats.ts";
 import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { demand } from "./demand.ts";
@@ -18,6 +19,8 @@ export class Connects {
   /** Connects that failed since one succeeded, and when the last one did. */
   #failures = 0;
   #failedAt = -Infinity;
+  /** Connects that succeeded since the server was lost; `Infinity` once they no longer matter. */
+  #successes = Infinity;
   /** Whether a connect succeeded or failed of which the pool has perhaps not heard yet. */
   #news = false;
   /** Whether it may be that the pool never heard of one, and sees an outage where there is none, or the reverse. */
@@ -41,7 +44,7 @@ export class Connects {
         if (connection.gone) this.#failed();
         else this.#succeeded();
       }, (error) => {
-        if (!this.#attempts.delete(connecting)) return;
+        if (!this.#attempts.delete(connecting) || error instanceof LeaseReleasedError) return;
         if (driver.classify(error) === "rejected") this.#rejected();
         else this.#failed();
       });
@@ -49,9 +52,20 @@ export class Connects {
     };
   }
 
+  /** Whether the server cannot be had, or the pool may think so. */
+  get outage(): boolean {
+    return this.#failures > 0 || this.#unsure;
+  }
+
+  /** The same, or it may be that the pool has not heard yet that it can. */
+  get mayBeOutage(): boolean {
+    return this.outage || this.#news;
+  }
+
   /** The pool gives up all that are under way: what it has not heard yet it never will. */
   onGivenUp(): void {
     this.#attempts.clear();
+    this.#successes = 0;
     if (this.#news) this.#doubt();
   }
 
@@ -73,10 +87,13 @@ export class Connects {
    * @param stats The pool's counts.
    * @param acquireTimeoutMs The pool's deadline of an acquire: no pause is longer than a quarter of it.
    */
-  check({ total, max, waiters }: PoolStats, acquireTimeoutMs: number): void {
+  check({ total, max, waiters, checking }: PoolStats, acquireTimeoutMs: number): void {
     const attempts = this.#attempts.size;
-    const outage = this.#failures > 0 || this.#unsure;
-    if (total === max || attempts >= waiters || (outage && attempts > 0)) return;
+    const { outage } = this;
+    if (total === max || attempts + checking >= waiters || (outage && attempts > 0)) return;
+    // After a recovery there is one more with each that succeeds.
+    const limit = 1 + this.#successes;
+    if (!outage && limit < max && attempts >= limit) return;
     const cap = acquireTimeoutMs === 0 ? Infinity : acquireTimeoutMs / 4;
     const next = this.#unsure ? Infinity : 100 * 2 ** (this.#failures - 1);
     const longest = Math.min(10_000, cap, next);
@@ -95,6 +112,7 @@ export class Connects {
 
   #failed(): void {
     this.#news = true;
+    this.#successes = 0;
     this.#failures++;
     this.#failedAt = this.#clock.now();
   }
@@ -106,6 +124,7 @@ export class Connects {
 
   #succeeded(): void {
     this.#news = true;
+    this.#successes++;
     this.#failures = 0;
     this.#unsure = false;
   }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { LossScope, ResetLevel } from "../../../src/core/driver.ts";
+import { Generations } from "../../../src/core/generations.ts";
 import type { AcquireOptions } from "../../../src/core/options.ts";
 import { Pool } from "../../../src/core/pool.ts";
 import {
@@ -21,6 +23,10 @@ export interface WorldOptions {
   readonly max: number;
   readonly maxWaiters: number;
   readonly acquireTimeoutMs: number;
+  readonly checkAfterIdleMs: number;
+  readonly maxUses: number;
+  readonly reset: ResetLevel;
+  readonly unavailable: "wait" | "fail-fast";
   /** What the clock's chance gives, always. */
   readonly chance: number;
   /** Whether connects wait for an action to answer them. */
@@ -34,6 +40,18 @@ export type Reaction = "keep" | "release" | "destroy" | "ask again" | "send home
 
 /** Turns that are enough for whatever one event sets off. */
 const ALL_TURNS = 32;
+
+/** Whose pool is asked what it thinks of its connections: worlds come one after the other. */
+let present: World | undefined;
+const { doubt, end } = Generations.prototype;
+Generations.prototype.doubt = function (this: Generations): void {
+  present?.onDoubt();
+  doubt.call(this);
+};
+Generations.prototype.end = function (this: Generations): void {
+  present?.onGenerationEnded();
+  end.call(this);
+};
 
 /** A pool, its server and its users. */
 export class World {
@@ -50,11 +68,20 @@ export class World {
   #settled = 0;
 
   constructor(options: WorldOptions) {
-    const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects } = options;
+    const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects, promises } = options;
+    const { checkAfterIdleMs, maxUses, reset, unavailable } = options;
     this.#options = options;
+    present = this;
     this.clock = new VirtualClock({ random: () => chance, turns: ALL_TURNS });
     this.driver = new FakeDriver({ clock: this.clock });
-    this.model = new Model(this.driver, this.clock, !options.promises);
+    this.model = new Model(this.driver, this.clock, {
+      promises,
+      checkAfterIdleMs,
+      maxUses,
+      reset,
+      failsFast: unavailable === "fail-fast",
+      outage: () => this.#connects.mayBeOutage,
+    });
     this.#connects = new Connects(this.driver, this.clock, this.model);
     if (heldConnects) this.driver.hold("connect");
     this.pool = new Pool(this.driver, {
@@ -63,6 +90,11 @@ export class World {
       maxWaiters,
       acquireTimeoutMs,
       connectTimeoutMs: 700,
+      checkAfterIdleMs,
+      checkTimeoutMs: 300,
+      maxUses,
+      reset,
+      unavailable,
     });
   }
 
@@ -134,13 +166,30 @@ export class World {
 
   run(choice: number, text: string): void {
     const lease = pick(this.#holders(), choice)?.lease;
-    lease?.connection.run(text).catch(() => {});
+    if (lease === undefined) return;
+    if (text.startsWith("set")) this.model.dirty.add(lease.connection);
+    lease.connection.run(text).catch(() => {});
   }
 
   evict(): void {
-    for (const connection of this.driver.connections) this.model.condemned.add(connection);
-    this.#connects.onGivenUp();
+    this.model.grounds(2);
     this.pool.evict();
+  }
+
+  condemn(): void {
+    this.model.grounds(2);
+    this.pool.condemn(new Error("cannot be written to"));
+  }
+
+  // What the pool thinks
+
+  onDoubt(): void {
+    this.model.onDoubt(this.#settled);
+  }
+
+  onGenerationEnded(): void {
+    this.model.onGenerationEnded();
+    this.#connects.onGivenUp();
   }
 
   close(timeoutMs: number): void {
@@ -153,20 +202,28 @@ export class World {
 
   // What the server does
 
-  break(choice: number): void {
+  break(choice: number, scope: LossScope): void {
     const connection = pick(this.driver.connections, choice);
     if (connection === undefined) return;
     if (connection.id > this.#settled) this.#connects.onBroken();
-    this.driver.break(connection);
+    const counts = scope === "single" || this.model.asked.has(connection);
+    this.model.grounds(scope === "generation" ? 2 : counts ? 1 : 0);
+    this.driver.break(connection, new FakeError("lost", `lost: ${scope}`, scope));
+  }
+
+  /** The machine sleeps: only the wall clock goes on. */
+  sleep(): void {
+    this.clock.shiftWall(60_000);
   }
 
   answer(choice: number): void {
     pick(this.driver.held(), choice)?.answer();
   }
 
-  refuse(choice: number, kind: "unavailable" | "rejected"): void {
+  refuse(choice: number, kind: "unavailable" | "rejected", scope: LossScope): void {
     const call = pick(this.driver.held("connect"), choice);
-    call?.refuse(new FakeError(kind, kind));
+    if (scope === "generation") this.model.grounds(2);
+    call?.refuse(new FakeError(kind, kind, scope));
   }
 
   // What time does
@@ -187,6 +244,7 @@ export class World {
       await this.#hearAll();
       this.#settled = this.driver.counts.open;
       this.#connects.onQuiet();
+      this.model.onQuiet();
     }
     this.#check(quiet);
   }
@@ -209,11 +267,20 @@ export class World {
     demand(driver.peak <= this.#options.max, `${driver.peak} connections at once`);
   }
 
-  /** By promises users hear a turn later, and what they do then takes turns again: as many as there are of them. */
+  /**
+   * By promises users hear a turn later, and what they do then takes turns again: as many as there are of them, and twice
+   * as many where each has to have a connection of its own.
+   */
   async #hearAll(): Promise<void> {
     const { model, pool, clock } = this;
-    for (let users = model.waiting.length; users > 0; users--) {
-      if (model.waiting.length === pool.stats().waiters) return;
+    let before = "";
+    for (let rounds = 2 * model.waiting.length + 2; rounds > 0; rounds--) {
+      const { total, connecting, closing, waiters } = pool.stats();
+      const now = [total, connecting, closing, waiters, model.waiting.length].join();
+      if (model.waiting.length === waiters && (now === before || connecting + closing === 0)) {
+        return;
+      }
+      before = now;
       await clock.settle();
     }
   }
@@ -228,7 +295,10 @@ export class World {
     demand(sum === total, `the counts add up: ${sum} is not ${total}`);
     demand(total <= max, `nothing is above max: ${total}`);
     demand(driver.open <= total, `the server has ${driver.open} connections, the books ${total}`);
-    demand(waiters === 0 || idle === 0, `${waiters} wait while ${idle} are idle`);
+    demand(
+      waiters <= checking || idle === 0,
+      `${waiters} wait while ${idle} are idle and ${checking} are checked`,
+    );
     for (const { number, deadline } of model.waiting) {
       demand(
         Math.ceil(deadline) > clock.now() || !quiet,
@@ -246,7 +316,8 @@ export class World {
     demand(!model.closed || idle === 0, `a closed pool keeps ${idle} idle connections`);
     const rejected = model.waiting.find(({ number }) => number < model.rejectedBefore);
     demand(rejected === undefined, `ask ${rejected?.number} waits though the server refused`);
-    const busy = waiters + connecting + resetting + closing > 0 || stats.state === "draining" ||
+    const busy = waiters + connecting + checking + resetting + closing > 0 ||
+      stats.state === "draining" ||
       driver.connections.some((connection) => driver.status(connection) === "busy");
     demand(busy || clock.referenced === 0, "an idle pool holds the process");
   }
