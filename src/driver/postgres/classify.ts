@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { ErrorClass } from "../../core/driver.ts";
+import type { ErrorClass, LossScope } from "../../core/driver.ts";
 import { ConnectionLostError } from "../../core/errors.ts";
 import { isDenied } from "./permission.ts";
 import { isPostgresError } from "./porsager.ts";
@@ -52,6 +52,61 @@ export function classify(error: unknown): ErrorClass {
   if (error instanceof TypeError || error instanceof RangeError) return "rejected";
   if (isDenied(error)) return "rejected";
   return "unavailable";
+}
+
+/** The server goes away with all its sessions, or may not be written to any more. */
+const ALL_LOST: ReadonlySet<string> = new Set([
+  "57P02", // crash_shutdown
+  "57P03", // cannot_connect_now: starting up, shutting down, recovering
+  "57P04", // database_dropped
+  "25006", // read_only_sql_transaction: it has become a standby
+]);
+
+/** The server ended, or did not take, one session for reasons that lie in that session, or for want of room. */
+const ONE_LOST: ReadonlySet<string> = new Set([
+  "25P03", // idle_in_transaction_session_timeout
+  "25P04", // transaction_timeout
+  "57P05", // idle_session_timeout
+  "53300", // too_many_connections
+  "53400", // configuration_limit_exceeded
+  "55000", // object_not_in_prerequisite_state
+  "55006", // object_in_use
+]);
+
+/** Codes of sockets: nobody listens there. */
+const REFUSED: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOENT"]);
+/** Codes of sockets, and texts where there are no codes: the other side ended the connection. */
+const BROKEN: ReadonlySet<string> = new Set(["ECONNRESET", "ECONNABORTED", "EPIPE", "ENOTCONN"]);
+const BROKEN_TEXT = /^the server closed the connection|connection (?:was )?lost/i;
+
+/**
+ * Tells what a loss, or a failed connect, means for other connections to the same server.
+ *
+ * @param cause What is known of it.
+ * @returns How far it reaches; `"doubt"` for deadlines, aborted signals, and whatever else says nothing of the server.
+ */
+export function lossOf(cause: unknown): LossScope {
+  if (cause instanceof ConnectionLostError) return lossOf(cause.cause);
+  if (cause instanceof AggregateError) {
+    const scopes = cause.errors.map(lossOf);
+    return scopes.length > 0 && scopes.every((scope) => scope === scopes[0])
+      ? scopes[0] ?? "doubt"
+      : "doubt";
+  }
+  if (!(cause instanceof Error)) return "doubt";
+  if (isPostgresError(cause) || isLastWord(cause)) {
+    if (ALL_LOST.has(cause.code) || cause.severity === "PANIC") return "generation";
+    if (ONE_LOST.has(cause.code) || REJECTED.has(cause.code) || !isFatal(cause)) return "own";
+    return "single";
+  }
+  // Its own deadline or signal ended it, which tells nothing of the server, or nothing for certain.
+  if (cause.name === "AbortError") return "own";
+  const code = "code" in cause ? cause.code : undefined;
+  if (typeof code === "string" && REFUSED.has(code) || cause.name === "ConnectionRefused") {
+    return "generation";
+  }
+  if (typeof code === "string" && BROKEN.has(code)) return "single";
+  return BROKEN_TEXT.test(cause.message) ? "single" : "doubt";
 }
 
 /** Whether it stands for the fatal error with which the server ended the connection. */

@@ -74,25 +74,33 @@ function beginText(command: Extract<Command, { verb: "begin" }>): string {
   return text;
 }
 
+/** What cleans a session, but for what was prepared in it; in the order of DISCARD ALL. */
+const CLEAN = "close all; set session authorization default; reset all; unlisten *; " +
+  "select pg_catalog.pg_advisory_unlock_all()";
+
+/** Names of what was prepared by SQL; what was prepared by the protocol is the driver's, and it knows it by name. */
+export const preparedBySqlText =
+  "select name from pg_catalog.pg_prepared_statements where from_sql";
+
 /**
- * Statements that clean a session. `session` does what DISCARD ALL does but keeps the prepared statements, which the
- * driver has names for.
+ * Statements that clean a session. `session` does what DISCARD ALL does but keeps what was prepared; `discard` does so,
+ * too: what was prepared by SQL is to be deallocated by name, as without the driver's own statements the next ones
+ * would fail, and in a transaction they could not be prepared anew.
  *
  * @param level How much to clean.
- * @returns The statements, each to be sent by itself, as some refuse to run in a block.
+ * @param idle Whether there is no transaction to be rolled back: the server would warn of it.
+ * @returns The statements, each to be sent by itself.
  */
-export function resetTexts(level: ResetLevel): readonly string[] {
+export function resetTexts(level: ResetLevel, idle: boolean): readonly string[] {
+  const rollback = idle ? "" : "rollback; ";
   switch (level) {
     case "none":
       return [];
     case "rollback":
-      return ["rollback"];
+      return idle ? [] : ["rollback"];
     case "session":
-      return [
-        "rollback; close all; set session authorization default; reset all; unlisten *; " +
-        "select pg_catalog.pg_advisory_unlock_all(); discard temp; discard sequences",
-      ];
+      return [`${rollback}${CLEAN}; discard temp; discard sequences`];
     case "discard":
-      return ["rollback", "discard all"];
+      return [`${rollback}${CLEAN}; discard plans; discard temp; discard sequences`];
   }
 }

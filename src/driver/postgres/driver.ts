@@ -11,12 +11,13 @@ import type {
   DriverCallOptions,
   ErrorClass,
   Evidence,
+  LossScope,
   ResetLevel,
   Sharing,
 } from "../../core/driver.ts";
 import type { Runtime } from "../../core/runtime.ts";
-import { classify } from "./classify.ts";
-import { commandText, resetTexts } from "./commands.ts";
+import { classify, lossOf } from "./classify.ts";
+import { commandText, preparedBySqlText, quoteIdentifier, resetTexts } from "./commands.ts";
 import { PostgresConnection } from "./connection.ts";
 import { IdleReferences } from "./idle_references.ts";
 import {
@@ -107,7 +108,19 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     level: ResetLevel,
     options?: DriverCallOptions,
   ): Promise<void> {
-    for (const text of resetTexts(level)) await connection.run(text, options);
+    options?.signal?.throwIfAborted();
+    const { status } = connection;
+    for (const text of resetTexts(level, status === "idle")) await connection.run(text, options);
+    if (level === "discard") await this.#deallocate(connection, options);
+  }
+
+  async #deallocate(connection: PostgresConnection, options?: DriverCallOptions): Promise<void> {
+    const result: unknown = await connection.run(preparedBySqlText, options);
+    for (const row of result as readonly Readonly<Record<string, unknown>>[]) {
+      const [name] = Object.values(row);
+      if (typeof name !== "string") throw new TypeError("the name of a statement is no text");
+      await connection.run(`deallocate ${quoteIdentifier(name)}`, options);
+    }
   }
 
   async execute(
@@ -140,6 +153,10 @@ export class PostgresDriver implements Driver<PostgresConnection> {
 
   classify(error: unknown): ErrorClass {
     return classify(error);
+  }
+
+  lossOf(cause: unknown): LossScope {
+    return lossOf(cause);
   }
 }
 

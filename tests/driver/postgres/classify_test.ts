@@ -1,7 +1,11 @@
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
-import { ConnectionLostError } from "../../../src/core/errors.ts";
-import { classify, isFatal, isRetryable } from "../../../src/driver/postgres/classify.ts";
+import {
+  ConnectError,
+  ConnectionLostError,
+  StatementTimeoutError,
+} from "../../../src/core/errors.ts";
+import { classify, isFatal, isRetryable, lossOf } from "../../../src/driver/postgres/classify.ts";
 import { test } from "../../support/harness.ts";
 
 /** An error as the server sends it. */
@@ -42,6 +46,51 @@ test("classify() calls a lost connection lost", () => {
   assertEquals(classify(new ConnectionLostError("gone", { outcome: "unknown" })), "lost");
   for (const code of ["08006", "08P01"]) {
     assertEquals([code, classify(serverError(code, "FATAL"))], [code, "lost"]);
+  }
+});
+
+test("lossOf() says that all is lost of a server that stops, crashed, recovers, or cannot be written to", () => {
+  for (const code of ["57P02", "57P03", "57P04", "25006"]) {
+    assertEquals([code, lossOf(serverError(code, "FATAL"))], [code, "generation"]);
+  }
+  assertEquals(lossOf(serverError("XX000", "PANIC")), "generation");
+  const refused = Object.assign(new Error("refused"), { code: "ECONNREFUSED" });
+  const noSocket = Object.assign(new Error("no such file"), { code: "ENOENT" });
+  for (const error of [refused, noSocket, new AggregateError([refused, refused])]) {
+    assertEquals(lossOf(error), "generation");
+  }
+});
+
+test("lossOf() says that one is lost of a backend that was terminated, or whose socket broke", () => {
+  for (const code of ["57P01", "08P01", "XX000", "53200"]) {
+    assertEquals([code, lossOf(serverError(code, "FATAL"))], [code, "single"]);
+  }
+  for (const code of ["ECONNRESET", "EPIPE"]) {
+    assertEquals(lossOf(Object.assign(new Error("broken"), { code })), "single");
+  }
+  const cause = serverError("57P01", "FATAL");
+  assertEquals(lossOf(new ConnectionLostError("lost", { outcome: "unknown", cause })), "single");
+});
+
+test("lossOf() says nothing of the others where the reason lies in one session, or there is no room", () => {
+  for (const code of ["25P03", "57P05", "53300", "28P01", "3D000"]) {
+    assertEquals([code, lossOf(serverError(code, "FATAL"))], [code, "own"]);
+  }
+  assertEquals(lossOf(serverError("25006")), "generation");
+  assertEquals(lossOf(serverError("57014")), "own");
+  assertEquals(lossOf(AbortSignal.abort().reason), "own");
+});
+
+test("lossOf() doubts where nobody answered, and what it does not know", () => {
+  const reason = new DOMException("late", "TimeoutError");
+  const late = new ConnectError("late", { retryable: true });
+  const deadline = new StatementTimeoutError(5, "unknown");
+  const mixed = new AggregateError([
+    Object.assign(new Error("refused"), { code: "ECONNREFUSED" }),
+    new Error("unreachable"),
+  ]);
+  for (const cause of [reason, late, deadline, mixed, new AggregateError([]), "a text", null]) {
+    assertEquals(lossOf(cause), "doubt");
   }
 });
 

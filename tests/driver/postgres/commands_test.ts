@@ -69,11 +69,24 @@ test("commandText() refuses an isolation level that does not exist", () => {
 });
 
 test("resetTexts() cleans more with each level", () => {
-  assertEquals(resetTexts("none"), []);
-  assertEquals(resetTexts("rollback"), ["rollback"]);
-  assertEquals(resetTexts("discard"), ["rollback", "discard all"]);
-  const [session, ...more] = resetTexts("session");
-  assertEquals(more, []);
+  assertEquals(resetTexts("none", false), []);
+  assertEquals(resetTexts("rollback", false), ["rollback"]);
+  const [session = "", ...more] = resetTexts("session", false);
+  const [discard = "", ...others] = resetTexts("discard", false);
+  assertEquals([more, others], [[], []]);
+  assertEquals([session.includes("discard plans"), discard.includes("discard plans")], [
+    false,
+    true,
+  ]);
   // What the driver has names for stays.
-  assertEquals(session?.includes("deallocate"), false);
+  for (const text of [session, discard]) assertEquals(/deallocate|discard all/.test(text), false);
+});
+
+test("resetTexts() rolls back only where there is something to roll back", () => {
+  assertEquals(resetTexts("rollback", true), []);
+  for (const level of ["session", "discard"] as const) {
+    const [text = ""] = resetTexts(level, false);
+    assertEquals(resetTexts(level, true), [text.replace("rollback; ", "")]);
+    assertEquals(text.startsWith("rollback; "), true);
+  }
 });
