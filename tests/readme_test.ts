@@ -5,6 +5,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { POOL_OPTION_NAMES } from "../src/core/options.ts";
+import { FRONT_OPTION_NAMES } from "../src/entry/options.ts";
 import { runChild } from "./support/child.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -22,7 +23,7 @@ Deno.test("README: its snippets type-check", async () => {
 Deno.test("README: its table has every option of the pool, and no other", () => {
   const table = README.slice(README.indexOf("| option"), README.indexOf("And porsager's:"));
   const names = [...table.matchAll(/^\| `(\w+)`/gm)].map(([, name]) => name);
-  assertEquals(names.toSorted(), [...POOL_OPTION_NAMES].toSorted());
+  assertEquals(names.toSorted(), [...POOL_OPTION_NAMES, ...FRONT_OPTION_NAMES].toSorted());
 });
 
 Deno.test("README: its commands are tasks", async () => {

@@ -46,7 +46,7 @@ export type {
   TransactionSql,
   TransactionViews,
 } from "../driver/postgres/transaction.ts";
-export type { CreatePoolOptions } from "./options.ts";
+export type { CreatePoolOptions, PostgresSession } from "./options.ts";
 export { PostgresLease } from "./postgres_lease.ts";
 export { PostgresPool } from "./postgres_pool.ts";
 

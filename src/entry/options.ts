@@ -12,12 +12,25 @@ import {
   type PostgresOptions,
   type PostgresTypes,
 } from "../driver/postgres/options.ts";
+import type { BaseSql } from "../driver/postgres/sql.ts";
 import type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import type { CommitResolution, TransactionOptions } from "../driver/postgres/transaction.ts";
 
+/** Set-up of a session: statements, executed in order; or a function that leaves no transaction open. */
+export type PostgresSession<T extends PostgresTypes = Record<never, never>> =
+  | string
+  | readonly string[]
+  | ((sql: BaseSql<T>) => unknown);
+
 /** Options of `createPool`: the pool's, the driver's, and porsager's names for the pool's. */
 export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never>>
-  extends PoolOptions, PostgresOptions<T> {
+  extends Omit<PoolOptions, "session">, PostgresOptions<T> {
+  /**
+   * Done on every new connection before anybody is lent it: one or more statements, or a function that is given the
+   * connection's `sql`. If it fails, who waits is rejected with a `ConnectError` of phase `"session"` and that error as its
+   * cause.
+   */
+  readonly session?: PostgresSession<T>;
   /** Deadline of opening one connection in seconds; porsager's name for `connectTimeoutMs`. @default {10} */
   readonly connect_timeout?: number;
   /**
@@ -62,7 +75,8 @@ export interface FrontOptions {
   readonly commitResolution: CommitResolution;
 }
 
-const FRONT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof FrontOptions>([
+/** Names of {@linkcode FrontOptions}. */
+export const FRONT_OPTION_NAMES: ReadonlySet<string> = new Set<keyof FrontOptions>([
   "replay",
   "commitResolution",
 ]);

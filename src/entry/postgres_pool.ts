@@ -12,7 +12,8 @@ import { commandText } from "../driver/postgres/commands.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresDriver } from "../driver/postgres/driver.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
-import { createSql, type Gate, type PoolSql } from "../driver/postgres/sql.ts";
+import { Session } from "../driver/postgres/session.ts";
+import { type BaseSql, createSql, type Gate, type PoolSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   beginningAnew,
@@ -23,7 +24,12 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { CommitResolver } from "./commit_resolver.ts";
-import { checkStatementOptions, checkTransactionOptions, type FrontOptions } from "./options.ts";
+import {
+  checkStatementOptions,
+  checkTransactionOptions,
+  type FrontOptions,
+  type PostgresSession,
+} from "./options.ts";
 import { gatedTemplate } from "./gated_template.ts";
 import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
@@ -85,13 +91,19 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   static create<T extends PostgresTypes>(
     driver: PostgresDriver,
-    options: PoolOptions,
+    options: Omit<PoolOptions, "session"> & { readonly session?: PostgresSession<T> },
     front: FrontOptions,
     gate?: Gate,
   ): PostgresPool<T> {
     const { clock = systemClock, acquireTimeoutMs = 10_000 } = options;
     const template = gate === undefined ? driver.template : gatedTemplate(driver.template, gate);
-    const pool = new Pool(driver, options);
+    const { session } = options;
+    const pool = new Pool(driver, {
+      ...options,
+      session: typeof session === "function"
+        ? (connection) => setUp(session, createSql<T>(template, new Session(() => connection)))
+        : session,
+    });
     const resolver = new CommitResolver(pool, clock, acquireTimeoutMs);
     return new PostgresPool<T>({
       driver,
@@ -347,6 +359,14 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** Calls the user's set-up; a query that it returns is awaited, and so sent. */
+async function setUp<T extends PostgresTypes>(
+  session: (sql: BaseSql<T>) => unknown,
+  sql: BaseSql<T>,
+): Promise<void> {
+  await session(sql);
 }
 
 function throwIfRefused(gate: Gate | undefined): void {
