@@ -76,8 +76,8 @@ export class Pool<C> implements AsyncDisposable {
   /** Idle for so long or less, a connection that is trusted is lent without a second look. */
   readonly #freshMs: number;
   readonly #countsUses: boolean;
-  /** Whether something is cleaned although the connection is idle. */
-  readonly #cleansAlways: boolean;
+  /** Whether every return needs a second look, be it for the uses or for cleaning. */
+  readonly #looksTwice: boolean;
   readonly #leaseHome: LeaseHome<C>;
   /** Only where single statements may share a connection. */
   readonly #multiplexer: Multiplexer<C> | undefined;
@@ -109,7 +109,7 @@ export class Pool<C> implements AsyncDisposable {
     this.#turn = new TurnClock(clock, () => this.#generations.doubt());
     const { checkAfterIdleMs, maxUses, reset } = this.#options;
     this.#countsUses = maxUses !== Infinity;
-    this.#cleansAlways = cleaningNeeded(reset, "idle", false) !== "none";
+    this.#looksTwice = this.#countsUses || cleaningNeeded(reset, "idle", false) !== "none";
     this.#freshMs = checkAfterIdleMs === 0 ? -1 : Math.min(FRESH_MS, checkAfterIdleMs);
     if (multiplex === "auto" && driver.sharing === "multiplex") {
       this.#multiplexer = new Multiplexer(driver, clock, this.#options);
@@ -336,7 +336,7 @@ export class Pool<C> implements AsyncDisposable {
   evict(): void {
     this.#generations.end();
     for (const slot of [...this.#bag.slots()]) {
-      slot.retiring = true;
+      retire(slot);
       if (isAtHome(slot) || slot.state === "connecting") this.#closeSlot(slot);
     }
     this.#grow();
@@ -460,15 +460,15 @@ export class Pool<C> implements AsyncDisposable {
 
   /** The same where it is asked often: age is looked at once a second. */
   #isWornByNow(slot: Slot<C>): boolean {
-    if (!slot.retiring) {
-      // Under load somebody always looks at the clock: it need not be looked at here.
-      const now = this.#turn.latest;
-      if (now < slot.judgedAgainAt && !this.#countsUses) return false;
-      slot.judgedAgainAt = now + FRESH_MS;
-      if (slot.steady?.worn() !== true) return false;
-      slot.retiring = true;
-    }
-    return !this.#outage.on;
+    if (this.#isPlain(slot)) return false;
+    if (slot.steady?.worn() === true) slot.retiring = true;
+    else if (!this.#looksTwice) slot.plainUntil = this.#turn.latest + FRESH_MS;
+    return slot.retiring && !this.#outage.on;
+  }
+
+  /** Whether it has been looked at of late. Under load somebody always looks at the clock: it need not be looked at here. */
+  #isPlain(slot: Slot<C>): boolean {
+    return slot.plainUntil > this.#turn.latest;
   }
 
   /** An old connection is better than none: while the server cannot be had, none is too old. */
@@ -572,14 +572,13 @@ export class Pool<C> implements AsyncDisposable {
     const shared = slot.shares > 0;
     if (shared && this.#othersHave(slot)) return;
     const status = this.#driver.status(connection);
+    if (status === "idle" && this.#isPlain(slot) && this.#isTrusted(slot)) return this.#offer(slot);
     if (status === "busy" || status === "unknown") return this.#destroySlot(slot);
     if (!this.#lendable(slot) || this.#isWornByNow(slot)) return this.#closeSlot(slot);
     if (slot.retiring) this.#replaceLater();
-    if (status !== "idle" || this.#cleansAlways) {
-      const level = cleaningNeeded(this.#options.reset, status, shared);
-      if (level !== "none") return void this.#clean(slot, level);
-    }
-    this.#welcome(slot);
+    const level = cleaningNeeded(this.#options.reset, status, shared);
+    if (level === "none") this.#welcome(slot);
+    else void this.#clean(slot, level);
   }
 
   /** Takes in a connection that nobody has: it is lent on, or kept; checked first, if that is needed. */
@@ -673,7 +672,13 @@ export class Pool<C> implements AsyncDisposable {
         first.cause === cause;
       const alike = isAlike ? first : undefined;
       const stats = alike?.stats ?? this.stats();
-      const error = new AcquireTimeoutError(phase, timeoutMs, stats, cause, alike?.message);
+      const error = AcquireTimeoutError.withoutFrames(
+        phase,
+        timeoutMs,
+        stats,
+        cause,
+        alike?.message,
+      );
       first ??= error;
       waiter.refused(error);
     }
@@ -856,7 +861,7 @@ export class Pool<C> implements AsyncDisposable {
     this.#slowStart.begin();
     this.#generations.end();
     for (const slot of present) {
-      slot.retiring = true;
+      retire(slot);
       if (slot.state === "connecting") this.#closeSlot(slot);
       else if (isAtHome(slot)) {
         this.#drop(slot);
@@ -900,6 +905,7 @@ export class Pool<C> implements AsyncDisposable {
 
   #startClose(): void {
     this.#state = "draining";
+    for (const slot of this.#bag.slots()) retire(slot);
     this.#outage.stopWaiting();
     // Set before any callback runs, as that may close too.
     this.#closed = new Promise<void>((resolve) => {
@@ -935,6 +941,11 @@ export class Pool<C> implements AsyncDisposable {
 /** Whether nobody has a connection, and it is not being cleaned. */
 function isAtHome<C>(slot: Slot<C>): boolean {
   return slot.state === "idle" || slot.state === "checking";
+}
+
+function retire<C>(slot: Slot<C>): void {
+  slot.retiring = true;
+  slot.plainUntil = 0;
 }
 
 function phaseOf(error: unknown): "connect" | "session" {

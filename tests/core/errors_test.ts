@@ -204,3 +204,24 @@ test("messageOf() reads whatever was thrown", () => {
   assertEquals(messageOf("text"), "text");
   assertEquals(messageOf(null), "null");
 });
+
+test("AcquireTimeoutError.withoutFrames() is in all but the stack what the constructor makes", () => {
+  for (const cause of [undefined, new Error("refused")]) {
+    const made = AcquireTimeoutError.withoutFrames("queue", 5, STATS, cause);
+    const constructed = new AcquireTimeoutError("queue", 5, STATS, cause);
+    assertInstanceOf(made, AcquireTimeoutError);
+    assertInstanceOf(made, SteadyError);
+    assertEquals(Object.prototype.toString.call(made), "[object Error]");
+    assertEquals({ ...made }, { ...constructed });
+    assertEquals([made.message, made.name, made.cause], [
+      constructed.message,
+      "AcquireTimeoutError",
+      cause,
+    ]);
+    assertEquals("cause" in made, "cause" in constructed);
+    assertEquals(
+      String(made.stack).includes(made.message),
+      String(constructed.stack).includes(made.message),
+    );
+  }
+});
