@@ -8,6 +8,7 @@ import {
   type SteadyConnectionOptions,
 } from "../../src/core/steady_connection.ts";
 import { type PostgresConnection, postgresDriver } from "../../src/driver/postgres/mod.ts";
+import { statementOf, WireProxy } from "../driver/postgres/wire_proxy.ts";
 import { test } from "../support/harness.ts";
 import { runtime } from "../support/entry.ts";
 import { query } from "../support/query.ts";
@@ -203,4 +204,32 @@ test("A steady connection that is closed leaves no backend behind, nor does one 
   assertEquals([closes, opens > 1], [opens, true]);
   // Each held by a session until its backend has ended.
   for (const lock of [1, 2, 3]) await query(b.url, "select pg_advisory_lock($1)", [lock]);
+});
+
+test("A unit of work that was provably not done is done again, with the connection's own sql (C-11, T-10)", async () => {
+  await using database = await freshDatabase();
+  await query(database.url, "create table t (x int)");
+  await using proxy = await WireProxy.start(database.url);
+  const url = new URL(database.url);
+  url.port = String(proxy.port);
+  await using steady = new SteadyConnection(postgresDriver({ runtime, url: url.href }));
+  let left = 1;
+  proxy.judge = (message) =>
+    statementOf(message)?.startsWith("insert") && left-- > 0 ? "cut" : "pass";
+  let runs = 0;
+  const rows = await steady.run((connection) => {
+    runs++;
+    return connection.sql`insert into t values (${1}) returning x`;
+  });
+  assertEquals([[...rows as unknown as { x: number }[]], runs], [[{ x: 1 }], 2]);
+  // Now its first statement is in force when the second is lost: doing the unit again would do that twice.
+  left = 1;
+  proxy.judge = (message) =>
+    statementOf(message)?.startsWith("update") && left-- > 0 ? "cut" : "pass";
+  const error = await failure(steady.run(async ({ sql }) => {
+    await sql`insert into t values (${2})`;
+    await sql`update t set x = ${3} where x = 2`;
+  }));
+  assertEquals(error.outcome, "unknown");
+  assertEquals(await query(database.url, "select x from t order by x"), [{ x: 1 }, { x: 2 }]);
 });

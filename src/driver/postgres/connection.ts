@@ -26,6 +26,8 @@ import {
   type Template,
 } from "./porsager.ts";
 import { allowsFollowers } from "./pipelining.ts";
+import { Session } from "./session.ts";
+import { type BaseSql, createSql } from "./sql.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
 import { isAtomic, mayEndTransaction } from "./statement_kind.ts";
 import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
@@ -100,6 +102,9 @@ export class PostgresConnection {
   #quietDuringQuestion = false;
   /** Which server this is; `null` if it does not say. */
   #identity: ServerIdentity | null | undefined;
+  /** Statements that left and are known to be without effect. */
+  #effectless = 0;
+  #sql: BaseSql<Record<never, never>> | undefined;
   #unreferenced = false;
   #watched = false;
   #endedHere = false;
@@ -256,6 +261,23 @@ export class PostgresConnection {
    * @internal
    */
   openedAt = 0;
+
+  /**
+   * Sends statements on this connection, in the order written; porsager's `sql`. For users of a {@linkcode SteadyConnection},
+   * inside of its `run` and `transaction`; leases and transactions of a pool have an `sql` of their own.
+   */
+  get sql(): BaseSql<Record<never, never>> {
+    return this.#sql ??= createSql(this.#options.template, new Session(() => this));
+  }
+
+  /**
+   * How many messages that execute something left, less those that are known to be without effect.
+   *
+   * @internal
+   */
+  get effects(): number {
+    return this.#tap.executesSent - this.#effectless;
+  }
 
   /** Major version of the server, such as 18; 0 where it does not say. */
   get serverVersion(): number {
@@ -767,7 +789,8 @@ export class PostgresConnection {
       this.#first =
       this.#last =
         undefined;
-    for (const { statement } of over) {
+    for (const { statement, outcome } of over) {
+      if (statement.evidence !== "unsent" && outcome === "not-applied") this.#effectless++;
       statement.previous = statement.next = undefined;
       // What porsager says of it now is not what is known of it.
       statement.detached = true;

@@ -151,6 +151,10 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     return statement instanceof Statement ? statement.evidence : "sent";
   }
 
+  effects(connection: PostgresConnection): number {
+    return connection.effects;
+  }
+
   classify(error: unknown): ErrorClass {
     return classify(error);
   }
