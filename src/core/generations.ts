@@ -69,7 +69,7 @@ export class Generations {
     return this.#current;
   }
 
-  /** How many doubts there have been: who was cleared of so many is trusted. */
+  /** How many doubts there have been, ends of generations included: who was cleared of so many is trusted. */
   get doubts(): number {
     return this.#doubts;
   }
@@ -119,6 +119,7 @@ export class Generations {
   /** The present generation ends, another begins. */
   end(): void {
     this.#current++;
+    this.#doubts++;
     this.#lostAt = -Infinity;
     this.#unanswered = 0;
     this.#proved = false;

@@ -26,8 +26,8 @@ export class Slot<C> {
   steady: SteadyConnection<C> | undefined = undefined;
   /** Since when it is idle, by the pool's turn clock. */
   idleSince = 0;
-  /** When it is looked at next for signs of age, by the pool's turn clock. */
-  judgedAgainAt = 0;
+  /** Until when, by the pool's turn clock, nothing needs to be looked at when it comes back idle and trusted. */
+  plainUntil = 0;
   /** How many doubts about its generation there had been when the server last gave a sign of life on it. */
   cleared = 0;
   /** Whether it is to be replaced as soon as it can be: it takes no more statements behind those it has. */
