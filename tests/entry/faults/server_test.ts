@@ -150,6 +150,25 @@ test("DESIGN 5.5: what befalls a server befalls its pool once", async (test) => 
   );
 
   await step(
+    "a session ended while its commit waits for a standby: unknown, and not sent again",
+    async (db) => {
+      // It is in force here, and the server says so by a warning with 57P01, and no error.
+      await server.query(
+        "alter system set synchronous_standby_names = 'nobody'",
+      );
+      await server.restart();
+      const rejected = assertRejects(() => insert(db, 1), ConnectionLostError);
+      await waitsFor(server, "SyncRep");
+      await server.terminateBackends();
+      assertEquals((await rejected).outcome, "unknown");
+      await server.query("alter system reset synchronous_standby_names");
+      await server.restart();
+      await insert(db, 2);
+      assertEquals(await rowsOf(server), [1, 2]);
+    },
+  );
+
+  await step(
     "a server that hangs (SIGSTOP) and lets nobody in: sessions go on, deadlines hold",
     async (db) => {
       await warm(db, 1);
