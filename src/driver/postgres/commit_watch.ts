@@ -85,6 +85,11 @@ export class CommitWatch {
     return this.#endedByHand ? undefined : this.#ticket;
   }
 
+  /** Whether a statement of the transaction's own may have ended it. */
+  get endedByHand(): boolean {
+    return this.#endedByHand;
+  }
+
   /** Whether the transaction still has the access mode that it was begun with, and is still the same. */
   get asBegun(): boolean {
     return !this.#endedByHand && !this.#modeSet;

@@ -775,10 +775,16 @@ export class PostgresConnection {
     this.#lost = true;
     this.#lostCause = cause;
     this.#options.references.forget(this);
+    const answered: Statement[] = [];
     const over: { statement: Statement; outcome: Outcome }[] = [];
-    const executing = this.#current;
-    for (let next = executing; next !== undefined; next = next.next) {
-      over.push({ statement: next, outcome: this.#outcomeOf(next, next === executing) });
+    let executing: Statement | undefined;
+    for (let next = this.#current; next !== undefined; next = next.next) {
+      // The end of the connection came before we could say so, or while a cancel was on its way to it.
+      if (this.#isAnswered(next)) answered.push(next);
+      else {
+        executing ??= next;
+        over.push({ statement: next, outcome: this.#outcomeOf(next, next === executing) });
+      }
     }
     for (let next = this.#first; next !== undefined; next = next.next) {
       over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
@@ -813,7 +819,17 @@ export class PostgresConnection {
           cause,
         }),
     );
+    for (const statement of answered) {
+      statement.next = undefined;
+      if (statement.isStale) statement.lost("not-applied", cause);
+      else end(statement);
+    }
     for (const { statement, outcome } of over) statement.lost(outcome, cause);
+  }
+
+  /** Whether the server has said the last of a statement in flight: nothing that comes later is about it. */
+  #isAnswered(statement: Statement): boolean {
+    return statement.evidence !== "unsent" && statement.syncsBefore < this.#tap.syncsAnswered;
   }
 
   /** What is known of a statement in hand when the connection is lost (DESIGN 5.2). */

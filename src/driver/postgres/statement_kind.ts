@@ -16,7 +16,8 @@ const ENDS_SESSIONS = /pg_terminate_backend/i;
  * Words with which a statement may end its transaction. A statement that was sent and has one of them may have
  * committed, whatever else it says.
  */
-const ENDS_TRANSACTION = /\b(?:commit|end|prepare|rollback|abort|call|do)\b/i;
+const ENDS_TRANSACTION =
+  /\b(?:commit|end|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|abort|call|do)\b/i;
 
 /** Statements that write nothing, but for the functions that they call. */
 const READS =

@@ -195,7 +195,7 @@ class Transaction<T extends PostgresTypes> {
     this.#interrupted = promise;
     const offLost = connection.onLost((cause) =>
       reject(
-        signal?.aborted ? signal.reason : lostError(connection.lostOutcome, cause),
+        signal?.aborted ? signal.reason : lostError(this.#lostOutcome, cause),
       )
     );
     const onAbort = (): void => {
@@ -212,6 +212,10 @@ class Transaction<T extends PostgresTypes> {
 
   end(): void {
     this.#stopListening();
+  }
+
+  get #lostOutcome(): Outcome {
+    return this.#connection.commitWatch?.endedByHand ? "unknown" : this.#connection.lostOutcome;
   }
 
   async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<TransactionResult<R>> {

@@ -116,6 +116,9 @@ test("A session that ends itself: unknown, so that the statement does not end th
   assertEquals(await outcomeOf(sql`select pg_terminate_backend(pg_backend_pid())`), "unknown");
 });
 
+/** ReadyForQuery, outside of a transaction. */
+const READY = Buffer.of(0x5a, 0, 0, 0, 5, 0x49);
+
 /** An ErrorResponse or NoticeResponse. */
 function response(type: "E" | "N", severity: string, code: string): Buffer {
   const fields = `S${severity}\0V${severity}\0C${code}\0Mterminating connection\0\0`;
@@ -191,4 +194,61 @@ test("What was only parsed is not applied", async () => {
   const error = await assertRejects(async () => await session.sql`insert into t values (${1})`);
   assertInstanceOf(error, ConnectionLostError);
   assertEquals([error.outcome, error.retryable], ["not-applied", true]);
+});
+
+test("What was answered stays answered when the end of the session comes in the same breath", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  using session = await openSession(schema.through(proxy));
+  const lost: string[] = [];
+  const sql = pipeline(session, undefined, (query, outcome) => {
+    lost.push(`${query.string}: ${outcome}`);
+    return false;
+  });
+  await sql`insert into t values (0)`;
+  // The first one's end is held until the second is cut short, so that both reach us in one read.
+  let ends = 0;
+  const armed = proxy.messages.length;
+  proxy.judge = (message): Verdict => {
+    if (message.from !== "server" || proxy.messages.length <= armed) return "pass";
+    if (message.type === "Z" && ++ends === 1) {
+      return { instead: Buffer.concat([READY, response("E", "FATAL", "57P01")]), then: "cut" };
+    }
+    return "pass";
+  };
+  const first = sql`select 1 as x`;
+  const second = sql`insert into t values (2)`;
+  const settled = await Promise.allSettled([first, second]);
+  assertEquals(settled.map(({ status }) => status), ["fulfilled", "rejected"]);
+  assertEquals(lost, ["insert into t values (2): not-applied"]);
+});
+
+test("What was answered while a cancel was on its way is not judged by a later loss", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using proxy = await WireProxy.start(schema.url);
+  const lost: string[] = [];
+  using session = await openSession(schema.through(proxy), {}, {
+    lost: (outcome) => {
+      lost.push(outcome);
+      return false;
+    },
+  });
+  await session.sql`select 1`;
+  // The cancel is taken and never answered.
+  proxy.judge = (message): Verdict => message.type === "cancel" ? "drop" : "pass";
+  const key = Math.trunc(Math.random() * 2 ** 30);
+  using holder = await openSession(schema.url);
+  await holder.sql`select pg_advisory_lock(${key}::int)`;
+  const text = `insert into t select 1 from (select pg_advisory_lock(${key})) as l`;
+  const { statement, done } = session.start(text);
+  await waiting(session);
+  statement.cancel();
+  await proxy.message(({ type }) => type === "cancel");
+  await holder.sql`select pg_advisory_unlock(${key}::int)`;
+  await done;
+  const gone = new Promise((resolve) => session.connection.onLost(resolve));
+  await terminate(session);
+  await gone;
+  assertEquals(lost, []);
+  assertEquals(await schema.query(`select x from ${schema.name}.t`), [{ x: 1 }]);
 });
