@@ -28,7 +28,7 @@ Deno.test("README: its table has every option of the pool, and no other", () => 
 
 Deno.test("README: its commands are tasks", async () => {
   const { tasks } = JSON.parse(await Deno.readTextFile(new URL("deno.json", ROOT)));
-  for (const name of ["demo", "test", "check", "bench"]) {
+  for (const name of ["demo", "test", "soak", "check", "bench"]) {
     assertStringIncludes(README, `task ${name}`);
     assertEquals(name in tasks, true);
   }

@@ -36,7 +36,7 @@ export type { PoolState, PoolStats } from "../core/stats.ts";
 export { PostgresConnection } from "../driver/postgres/connection.ts";
 export { PostgresDriver } from "../driver/postgres/driver.ts";
 export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";
-export type { LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
+export type { BaseSql, LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
 export type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 export type { SslOptions } from "../driver/postgres/tls.ts";
 export type {

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectionLostError, LeaseReleasedError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
@@ -17,10 +17,6 @@ function assertRolledBack(error: unknown): void {
 /** The server's answer to COMMIT. */
 function isCommitted({ from, type, body }: WireMessage): boolean {
   return from === "server" && type === "C" && body.toString() === "COMMIT\0";
-}
-
-function isCommit(message: WireMessage): boolean {
-  return statementOf(message) === "commit";
 }
 
 /** A callback's statement after the loss: it rejects locally, whether its transaction has rejected meanwhile or not. */

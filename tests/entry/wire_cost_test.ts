@@ -61,7 +61,8 @@ test("A statement, a lease, a transaction cost what they say, and nothing else",
       ["Q", "BES", "Q"],
     );
     assertEquals(
-      await messagesOf(proxy, () => db.transaction(() => {}, { readOnly: true })),
+      await messagesOf(proxy, () =>
+        db.transaction(() => {}, { readOnly: true })),
       ["Q", "Q"],
     );
   }));
