@@ -7,7 +7,7 @@
 import type { Clock, Timer } from "./clock.ts";
 
 /** How many turns of the microtask queue one reading serves at most. */
-const MOST_TURNS = 128;
+const MOST_TURNS = 512;
 /** By how much wall time and monotonic time may drift apart between two readings, in milliseconds. */
 const GAP_MS = 1_000;
 

@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import type { Command, ConnectionStatus, Evidence, ResetLevel } from "../../src/core/driver.ts";
+import type {
+  Command,
+  ConnectionStatus,
+  Evidence,
+  LossScope,
+  ResetLevel,
+} from "../../src/core/driver.ts";
 import {
   ConformanceError,
   type DriverSubject,
@@ -136,6 +142,30 @@ refuses(
     new class extends FakeDriver {
       override classify(): "unknown" {
         return "unknown";
+      }
+    }(),
+);
+
+refuses(
+  "lossOf, where there is one, has an answer",
+  'lossOf answers with one of its scopes: got "all"',
+  "that answers lossOf with a word of its own",
+  () =>
+    new class extends FakeDriver {
+      override lossOf(): LossScope {
+        return "all" as LossScope;
+      }
+    }(),
+);
+
+refuses(
+  "lossOf, where there is one, does not call",
+  "a loss that the server caused concerns the others",
+  "that takes every loss for its own",
+  () =>
+    new class extends FakeDriver {
+      override lossOf(): LossScope {
+        return "own";
       }
     }(),
 );

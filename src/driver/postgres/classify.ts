@@ -96,8 +96,9 @@ export function lossOf(cause: unknown): LossScope {
   if (!(cause instanceof Error)) return "doubt";
   if (isPostgresError(cause) || isLastWord(cause)) {
     if (ALL_LOST.has(cause.code) || cause.severity === "PANIC") return "generation";
-    if (ONE_LOST.has(cause.code) || REJECTED.has(cause.code) || !isFatal(cause)) return "own";
-    return "single";
+    if (ONE_LOST.has(cause.code) || REJECTED.has(cause.code)) return "own";
+    // A session that ends may say so by a mere warning (57P01 at an immediate shutdown); a refused statement ends none.
+    return isPostgresError(cause) && !isFatal(cause) ? "own" : "single";
   }
   // Its own deadline or signal ended it, which tells nothing of the server, or nothing for certain.
   if (cause.name === "AbortError") return "own";

@@ -15,6 +15,8 @@ const CLASSES: ReadonlySet<string> = new Set([
   "unknown",
 ]);
 
+const SCOPES: ReadonlySet<string> = new Set(["own", "doubt", "single", "generation"]);
+
 /** The checks of what a driver says about statements and errors. */
 export const judgementChecks: readonly DriverCheck[] = [
   {
@@ -56,6 +58,16 @@ export const judgementChecks: readonly DriverCheck[] = [
       for (const error of [undefined, null, 0, "an error", {}, new Error("of somebody else")]) {
         const known = bench.driver.classify(error);
         expect(CLASSES.has(known), `classify answers with one of its classes: got "${known}"`);
+      }
+      return Promise.resolve();
+    },
+  },
+  {
+    clause: "lossOf, where there is one, has an answer for anything, and never throws",
+    prove({ driver }) {
+      for (const cause of [undefined, null, 0, "an error", {}, new Error("of somebody else")]) {
+        const scope = driver.lossOf?.(cause) ?? "doubt";
+        expect(SCOPES.has(scope), `lossOf answers with one of its scopes: got "${scope}"`);
       }
       return Promise.resolve();
     },

@@ -29,6 +29,18 @@ export const lossChecks: readonly DriverCheck[] = [
     },
   },
   {
+    clause: "lossOf, where there is one, does not call a connection that the server broke its own",
+    async prove(bench) {
+      const { driver } = bench;
+      const connection = await bench.open();
+      await bench.lose(connection);
+      let cause: unknown;
+      driver.onLost(connection, (reason) => cause = reason);
+      const scope = driver.lossOf?.(cause) ?? "single";
+      expect(scope !== "own", "a loss that the server caused concerns the others");
+    },
+  },
+  {
     clause: "onLost tells exactly once of a close",
     async prove(bench) {
       const connection = await bench.open();

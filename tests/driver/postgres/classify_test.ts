@@ -65,6 +65,9 @@ test("lossOf() says that one is lost of a backend that was terminated, or whose 
   for (const code of ["57P01", "08P01", "XX000", "53200"]) {
     assertEquals([code, lossOf(serverError(code, "FATAL"))], [code, "single"]);
   }
+  // At an immediate shutdown, and at the end of a wait for a synchronous standby, the last word is a warning.
+  const warning = Object.assign(new Error("terminating"), { code: "57P01", severity: "ERROR" });
+  assertEquals(lossOf(warning), "single");
   for (const code of ["ECONNRESET", "EPIPE"]) {
     assertEquals(lossOf(Object.assign(new Error("broken"), { code })), "single");
   }
