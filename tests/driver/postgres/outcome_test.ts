@@ -76,6 +76,22 @@ test("A simple query ended amid by an administrator is unknown: it may be many s
     assertEquals(await settled, "unknown");
   }));
 
+test("CREATE INDEX CONCURRENTLY whose session was ended is unknown: it leaves an invalid index", () =>
+  withLock(async (schema) => {
+    using writer = await openSession(schema.url);
+    await writer.sql.unsafe("begin; insert into t values (1)");
+    using session = await openSession(schema.url);
+    const settled = outcomeOf(written(session.sql, "create index concurrently i on t (x)"));
+    // It waits for the transaction that has written.
+    await waiting(session);
+    await terminate(session);
+    assertEquals(await settled, "unknown");
+    const [index] = await schema.query(
+      `select indisvalid from pg_index where indexrelid = '${schema.name}.i'::regclass`,
+    );
+    assertEquals(index, { indisvalid: false });
+  }));
+
 test("DO that committed before its session was ended is unknown, and what it committed stays", () =>
   withLock(async (schema) => {
     using session = await openSession(schema.url);
