@@ -56,6 +56,8 @@ export class FaultProxy implements AsyncDisposable {
   readonly messages: WireMessage[] = [];
   /** How many connections were opened through it: those that `arrivals` turned away do not count. */
   connections = 0;
+  /** How many of them asked for a session: the others asked for a cancel, or said nothing. */
+  sessions = 0;
   /**
    * How many connections `arrivals` turned away. Those that {@linkcode FaultProxy.refuse} turns away nobody can count:
    * the system answers them.
@@ -289,6 +291,7 @@ export class FaultProxy implements AsyncDisposable {
   }
 
   #judge(message: WireMessage): Verdict {
+    if (message.type === "startup") this.sessions++;
     if (this.recording) this.messages.push(message);
     const strike = [...this.#strikes].find(({ when }) => when(message));
     const verdict = strike === undefined ? this.judge(message) : this.#spring(strike, message);

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertRejects,
-} from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { AcquireTimeoutError } from "../../../src/core/errors.ts";
 import { bounded as test } from "../../faults/bounded.ts";
 import { FaultProxy } from "../../faults/fault_proxy.ts";
@@ -31,12 +26,8 @@ test("DESIGN 5.5: after an outage a pool opens at most max connections, and serv
       proxy.cut();
       await Promise.all(losses);
       const numbers = Array.from({ length: 3 * max }, (_, x) => x);
-      const waiting = numbers.map((x) =>
-        db.sql`insert into t values (${x})`.execute()
-      );
-      await until(() =>
-        db.stats().waiters === numbers.length && db.stats().connecting === 0
-      );
+      const waiting = numbers.map((x) => db.sql`insert into t values (${x})`.execute());
+      await until(() => db.stats().waiters === numbers.length && db.stats().connecting === 0);
       const before = proxy.connections;
       await proxy.accept();
       await Promise.all(waiting);

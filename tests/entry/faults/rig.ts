@@ -9,11 +9,7 @@ import type { ISql, PendingQuery, Row } from "postgres";
 import { Schema } from "../../driver/postgres/schema.ts";
 import { FaultProxy } from "../../faults/fault_proxy.ts";
 import { stating } from "../../faults/wire_message.ts";
-import {
-  createPool,
-  type CreatePoolOptions,
-  type PostgresPool,
-} from "../../support/entry.ts";
+import { createPool, type CreatePoolOptions, type PostgresPool } from "../../support/entry.ts";
 import type { PostgresServer } from "../../support/postgres_server.ts";
 
 /** Tables and functions, a proxy before them, a pool before the proxy. */
@@ -133,8 +129,7 @@ export async function until(condition: () => boolean): Promise<void> {
  * @param server The server.
  */
 export async function leaveCheckpoint(server: PostgresServer): Promise<void> {
-  const past =
-    "select date_trunc('second', clock_timestamp()) > checkpoint_time as past " +
+  const past = "select date_trunc('second', clock_timestamp()) > checkpoint_time as past " +
     "from pg_control_checkpoint()";
   while ((await server.query(past))[0]?.past !== true);
 }

@@ -1,9 +1,4 @@
-import {
-  assert,
-  assertEquals,
-  assertInstanceOf,
-  assertRejects,
-} from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import {
   AcquireTimeoutError,
   ConnectionLostError,
@@ -17,11 +12,7 @@ import {
   freezeServer,
   Recovery,
 } from "../../faults/server_faults.ts";
-import {
-  createPool,
-  type CreatePoolOptions,
-  type PostgresPool,
-} from "../../support/entry.ts";
+import { createPool, type CreatePoolOptions, type PostgresPool } from "../../support/entry.ts";
 import { PostgresServer, query } from "../../support/postgres_server.ts";
 import { assertAtRest, until, warm } from "./rig.ts";
 

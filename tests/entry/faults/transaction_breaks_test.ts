@@ -49,8 +49,7 @@ const PLACES: readonly {
   { name: "its last statement", at: () => isSecond, fate: "run again" },
   {
     name: "the end of its last statement",
-    at: () =>
-      after(after(isSecond, completing("INSERT")), ofType("server", "Z")),
+    at: () => after(after(isSecond, completing("INSERT")), ofType("server", "Z")),
     fate: "run again",
   },
   { name: "its COMMIT", at: () => isCommit, fate: "rolled back" },
@@ -89,8 +88,7 @@ test("DESIGN 5.3: a transaction whose connection breaks is in force once or not 
   await server.query("create table t (x int, y text)");
   // Nobody makes a checkpoint from now on: one in the second of a COMMIT would leave its fate in doubt.
   await leaveCheckpoint(server);
-  const rows = async () =>
-    (await server.query("select x from t order by x")).map(({ x }) => x);
+  const rows = async () => (await server.query("select x from t order by x")).map(({ x }) => x);
   for (const how of BREAKS) {
     await test.step(how, async () => {
       await using proxy = await FaultProxy.start(server.url());
@@ -135,8 +133,7 @@ test("DESIGN 5.3: a COMMIT that hangs on the server when its connection breaks i
     db.transaction((sql) => sql`insert into t values (1)`),
   );
   await proxy.message(isCommit);
-  const waiting =
-    "select pid from pg_stat_activity where wait_event = 'advisory'";
+  const waiting = "select pid from pg_stat_activity where wait_event = 'advisory'";
   while ((await server.query(waiting)).length === 0);
   proxy.cut();
   assertEquals(await running, ROLLED_BACK);
