@@ -217,3 +217,21 @@ test("PostgresPool.sql.end({ timeout }) destroys what is not over by then", asyn
   await db.sql.end({ timeout: 0 });
   assertEquals([(await running).outcome, db.stats().total], ["unknown", 0]);
 });
+
+test("A transaction by hand on a lease goes on after rollback to savepoint, as in SQL", async () => {
+  await using schema = await Schema.create("create table t (x int primary key)");
+  await using db = createPool(schema.url, { max: 1 });
+  using lease = await db.acquire();
+  const { sql } = lease;
+  await sql`begin`;
+  await sql`insert into t values (1)`;
+  await sql`savepoint s`;
+  await assertRejects(async () => await sql`insert into t values (1)`);
+  assertEquals(lease.connection.status, "failed");
+  await assertRejects(async () => await sql`select 1`);
+  await sql`rollback to savepoint s`;
+  await sql`insert into t values (2)`;
+  await sql`commit`;
+  assertEquals(lease.connection.status, "idle");
+  assertEquals(await schema.column("t", "x"), [1, 2]);
+});
