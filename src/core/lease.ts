@@ -72,6 +72,15 @@ export class PoolLease<C> implements Lease<C> {
     this.#slot = slot;
   }
 
+  static {
+    // Whoever resolves a promise with an object asks that object for `then`: found at once, it is sooner found missing.
+    Object.defineProperty(PoolLease.prototype, "then", {
+      value: undefined,
+      configurable: true,
+      writable: true,
+    });
+  }
+
   get connection(): C {
     const connection = this.#slot?.connection;
     if (connection === undefined) throw new LeaseReleasedError();
