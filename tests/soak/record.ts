@@ -5,6 +5,7 @@
  */
 
 import type { PoolStats } from "../../src/core/stats.ts";
+import type { Stretch } from "../demo/meter.ts";
 import type { Fate } from "./fate.ts";
 import { Ledger } from "./ledger.ts";
 import type { Closed, Report, Wrong } from "./protocol.ts";
@@ -49,8 +50,8 @@ export class SoakRecord {
   acknowledged = 0;
   /** When the last one was, in milliseconds since the start. */
   acknowledgedAt = 0;
-  /** Longest time without one, in milliseconds. */
-  longestStallMs = 0;
+  /** Longest time without one, in milliseconds since the start. */
+  longestStall: Stretch = { from: 0, to: 0 };
   readonly #drained = Promise.withResolvers<void>();
   readonly #closed = Promise.withResolvers<Closed>();
 
@@ -79,11 +80,21 @@ export class SoakRecord {
     const entry = this.ledger.writes.get(id);
     if (entry === undefined) return `${id}`;
     const { kind, fate, from, to } = entry;
-    const accidents = this.accidents
-      .filter((accident) => accident.from < to && accident.to > from - MARGIN_MS)
-      .map(({ name, details, from }) => `${name} (${details}) at ${Math.round(from)}`);
     return `${id} (${kind}: ${fate}, ${Math.round(from)} to ${Math.round(to)} ms; ` +
-      `${accidents.join(", ")})`;
+      `${this.accidentsOf(entry)})`;
+  }
+
+  /**
+   * Names the accidents that may have something to do with a stretch of time.
+   *
+   * @param stretch The time.
+   * @returns What they were, and when.
+   */
+  accidentsOf({ from, to }: Stretch): string {
+    return this.accidents
+      .filter((accident) => accident.from < to && accident.to > from - MARGIN_MS)
+      .map(({ name, details, from }) => `${name} (${details}) at ${Math.round(from)}`)
+      .join(", ");
   }
 
   /** Takes down what was told. */
@@ -123,7 +134,10 @@ export class SoakRecord {
     const now = this.elapsedMs;
     // The start of the process is no stall.
     if (this.acknowledged++ > 0) {
-      this.longestStallMs = Math.max(this.longestStallMs, now - this.acknowledgedAt);
+      const { from, to } = this.longestStall;
+      if (now - this.acknowledgedAt > to - from) {
+        this.longestStall = { from: this.acknowledgedAt, to: now };
+      }
     }
     this.acknowledgedAt = now;
   }

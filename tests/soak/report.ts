@@ -75,7 +75,7 @@ function accidents({ record }: ReportSource): string {
 }
 
 function ledger({ record, findings, farewell, connects }: ReportSource): string {
-  const { ledger } = record;
+  const { ledger, longestStall: stall } = record;
   const { inForce, notInForce } = findings.unknown;
   const timers = farewell.closed?.timers ?? NaN;
   return table(["writes", "count"], [
@@ -91,7 +91,7 @@ function ledger({ record, findings, farewell, connects }: ReportSource): string 
     ["**accounts with wrong sums**", count(findings.accounts.length)],
     ["there in part, or never written", count(findings.torn.length + findings.strangers.length)],
     ["wrong answers, hangs, errors not handled", count(record.wrongs.length)],
-    ["longest time without an acknowledgement, ms", ms(record.longestStallMs)],
+    ["longest time without an acknowledgement, ms", ms(stall.to - stall.from)],
     ["connections opened", count(connects)],
     ["timers, sockets left", `${count(timers)}, ${count(farewell.sockets)}`],
   ]);
@@ -104,5 +104,10 @@ function ledger({ record, findings, farewell, connects }: ReportSource): string 
  * @returns Lines of text.
  */
 export function report(source: ReportSource): string {
-  return [operations, failures, accidents, ledger].map((part) => part(source)).join("\n\n");
+  const { record } = source;
+  const stall = record.accidentsOf(record.longestStall);
+  return [
+    ...[operations, failures, accidents, ledger].map((part) => part(source)),
+    `longest time without an acknowledgement: ${stall || "no accident"}`,
+  ].join("\n\n");
 }
