@@ -144,7 +144,7 @@ export class Errand implements StatementListener, StatementCarrier {
   }
 
   giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
-    this.abort(statement, reason?.value);
+    this.abort(statement, reason === undefined ? statement.overdueError() : reason.value);
   }
 
   abort(statement: Statement, reason: unknown): void {

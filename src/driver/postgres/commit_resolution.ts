@@ -44,13 +44,13 @@ export async function askForCommit(
   { ticket, preparedName }: CommitQuestion,
   signal: AbortSignal,
 ): Promise<CommitOutcome> {
-  const server = await connection.identify();
+  const server = await connection.identify({ signal });
   if (server?.system !== ticket.server.system || server.timeline !== ticket.server.timeline) {
     return "unknown";
   }
   const xid = BigInt(ticket.xid);
   for (;;) {
-    if (preparedName !== undefined && await isPrepared(connection, preparedName, signal)) {
+    if (preparedName !== undefined && await isPrepared(connection, preparedName, xid, signal)) {
       return "committed";
     }
     const status = await statusOf(connection, xid, signal);
@@ -89,11 +89,13 @@ async function statusOf(
 async function isPrepared(
   connection: PostgresConnection,
   name: string,
+  xid: bigint,
   signal: AbortSignal,
 ): Promise<boolean> {
   const rows = await connection.ask(
     "select 1 from pg_catalog.pg_prepared_xacts where database = pg_catalog.current_database() " +
-      `and gid = ${quoteLiteral(name)}`,
+      // Not another one that has the name: ours was refused then.
+      `and gid = ${quoteLiteral(name)} and transaction = '${shortId(xid)}'::xid`,
     { signal },
   );
   return rows.length > 0;
@@ -129,6 +131,11 @@ function fullId(text: string): bigint {
   return (BigInt(epoch) << 32n) + BigInt(id);
 }
 
+/** The id without its epoch. */
+function shortId(xid: bigint): bigint {
+  return xid & 0xffffffffn;
+}
+
 /** Ends the backend if it is still at that transaction, and gives it a moment. */
 async function endBackend(
   connection: PostgresConnection,
@@ -138,7 +145,7 @@ async function endBackend(
 ): Promise<void> {
   await connection.ask(
     "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity " +
-      `where pid = ${pid} and backend_xid = '${xid & 0xffffffffn}'::xid`,
+      `where pid = ${pid} and backend_xid = '${shortId(xid)}'::xid`,
     { signal },
   );
   await connection.ask(`select pg_catalog.pg_sleep(${PAUSE_S})`, { signal });

@@ -42,9 +42,9 @@ export function nextMoment(): number {
   return ++moments;
 }
 
-/** Its own words may change the access mode that it was begun with. */
+/** Its own words may change the access mode that it was begun with, or do what is done at COMMIT in any mode. */
 const SETS_MODE =
-  /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only/i;
+  /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only|notify/i;
 
 /** The answer is one row; without an id it is null. */
 const ASK_TEXT =

@@ -226,6 +226,7 @@ export class PostgresConnection {
 
   #startUp(start: StartUp): Promise<void> {
     start.duplex = this.#duplex;
+    start.rowsAreOurs = () => this.#opened !== undefined || this.#current?.isOurs === true;
     return new Promise((resolve, reject) => {
       this.#opened = resolve;
       // Also when porsager has not asked for the socket yet, and so hears nothing of its end.
@@ -375,7 +376,9 @@ export class PostgresConnection {
     statement.beforeExecute();
     this.#porsager?.execute(query);
     statement.afterExecute();
-    if (this.commitWatch !== undefined) this.#askBehind(this.commitWatch, query);
+    if (this.commitWatch !== undefined && !statement.isOurs) {
+      this.#askBehind(this.commitWatch, query);
+    }
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
@@ -557,6 +560,7 @@ export class PostgresConnection {
     const query = this.#textQuery(text);
     query.isRaw = raw;
     const statement = new Statement(query, options?.listener);
+    statement.isOurs = true;
     const abort = (): void => this.abort(statement, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.send(statement);
@@ -588,16 +592,19 @@ export class PostgresConnection {
    * Learns which server this is, once; outside of a transaction, because where that is not permitted it fails.
    *
    * @internal
+   * @param options Signal.
    * @returns The identity; `undefined` where the server does not say.
    */
-  async identify(): Promise<ServerIdentity | undefined> {
+  async identify(
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<ServerIdentity | undefined> {
     if (this.#identity === undefined) {
       try {
-        const [row] = await this.ask(IDENTITY_TEXT);
+        const [row] = await this.ask(IDENTITY_TEXT, options);
         const [system, timeline] = row ?? [];
         this.#identity = system && timeline ? { system, timeline } : null;
       } catch (error) {
-        if (this.#lost) throw error;
+        if (this.#lost || options?.signal?.aborted) throw error;
         this.#identity = null;
       }
     }
@@ -631,19 +638,19 @@ export class PostgresConnection {
    * @param reason What its caller gets at once; `undefined` if that waits for what becomes of the statement.
    */
   giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
-    if (statement.carrier !== this) return;
+    if (statement.carrier !== this || this.#isOver(statement)) return;
     const executes = statement === this.#current && !this.#hasNeighbours;
     // What goes on while the server waits for the other side is not cancelled by it.
     const { streaming, cursorRows, cursorFn } = statement.query;
     const isDialogue = streaming || cursorRows !== undefined || cursorFn !== undefined;
     if (!executes || isDialogue || this.#options.pooled) {
-      const error = reason === undefined
-        ? new Error("the statement's deadline passed")
-        : reason.value;
-      if (reason !== undefined || this.#isWaiting(statement)) return this.abort(statement, error);
-      return this.destroy(error);
+      if (reason !== undefined) return this.abort(statement, reason.value);
+      if (this.#isWaiting(statement)) return this.abort(statement, statement.overdueError());
+      return this.destroy(new Error("the statement's deadline passed"));
     }
     if (reason !== undefined) statement.reject(reason.value);
+    // By its deadline, and its signal, and that of its transaction: the server is asked once.
+    if (statement.onEnd !== undefined) return;
     const grace = new AbortController();
     const silence = new Error(`the server did not cancel a statement within ${CANCEL_GRACE_MS} ms`);
     const timer = setTimeout(() => {
@@ -682,7 +689,7 @@ export class PostgresConnection {
    * @param statement Given to this connection before.
    */
   cancel(statement: Statement): void {
-    if (statement.carrier !== this) return;
+    if (statement.carrier !== this || this.#isOver(statement)) return;
     if (this.#isWaiting(statement)) this.abort(statement, cancelledError("not-applied"));
     else if (this.#options.pooled) this.abort(statement, cancelledError("unknown"));
     else if (!this.#hasNeighbours) void this.cancelCurrent().catch(ignore);
@@ -832,6 +839,11 @@ export class PostgresConnection {
     return statement.evidence !== "unsent" && statement.syncsBefore < this.#tap.syncsAnswered;
   }
 
+  /** Whether nothing is to be ended any more: a cancel could only strike what we ask behind it. */
+  #isOver(statement: Statement): boolean {
+    return this.#isAnswered(statement) && !statement.isStale;
+  }
+
   /** What is known of a statement in hand when the connection is lost (DESIGN 5.2). */
   #outcomeOf(statement: Statement, executing: boolean): Outcome {
     const { transaction, fatal, farewell, completedAny } = this.#tap;
@@ -849,6 +861,8 @@ export class PostgresConnection {
 class StartUp {
   readonly client: ReturnType<typeof createClient>;
   duplex: Duplex | undefined = undefined;
+  /** Whether the rows that come answer the driver. */
+  rowsAreOurs: () => boolean = () => true;
 
   constructor(template: Template, pass: string, fetchTypes: boolean) {
     const socket = (): Duplex => {
@@ -856,7 +870,12 @@ class StartUp {
       this.duplex = undefined;
       return only ?? refuseSocket();
     };
-    this.client = createClient(template, { pass, fetchTypes, socket });
+    this.client = createClient(template, {
+      pass,
+      fetchTypes,
+      socket,
+      rowsAreOurs: () => this.rowsAreOurs(),
+    });
   }
 }
 

@@ -115,11 +115,8 @@ export class PostgresDriver implements Driver<PostgresConnection> {
   }
 
   async #deallocate(connection: PostgresConnection, options?: DriverCallOptions): Promise<void> {
-    const result: unknown = await connection.run(preparedBySqlText, options);
-    for (const row of result as readonly Readonly<Record<string, unknown>>[]) {
-      const [name] = Object.values(row);
-      if (typeof name !== "string") throw new TypeError("the name of a statement is no text");
-      await connection.run(`deallocate ${quoteIdentifier(name)}`, options);
+    for (const [name] of await connection.ask(preparedBySqlText, options)) {
+      if (name) await connection.run(`deallocate ${quoteIdentifier(name)}`, options);
     }
   }
 

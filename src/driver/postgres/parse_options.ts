@@ -41,7 +41,7 @@ export interface ParsedOptions extends ReadFromVariables {
   readonly onclose: ((id: number) => void) | undefined;
   readonly onparameter: unknown;
   readonly socket: () => unknown;
-  readonly transform: object;
+  readonly transform: ParsedTransform;
   /** What the server reports is put here. */
   readonly parameters: object;
   /** Where this is there, porsager parses nothing. */
@@ -147,9 +147,23 @@ export function readValue(text: string | undefined): string | boolean | undefine
 }
 
 /** Functions for both ways, or one for what comes from the server. */
-type Transform = ((value: unknown) => unknown) | { from?: unknown; to?: unknown } | undefined;
+type Transform = ((value: unknown) => unknown) | Partial<BothWays> | undefined;
 
-function parseTransform(transform: object = {}): object {
+/** Functions for both ways, as porsager has them. */
+interface BothWays {
+  readonly from: ((value: unknown) => unknown) | undefined;
+  readonly to: unknown;
+}
+
+/** Transforms, as porsager has them. */
+interface ParsedTransform {
+  readonly undefined: unknown;
+  readonly column: BothWays;
+  readonly value: BothWays;
+  readonly row: BothWays;
+}
+
+function parseTransform(transform: object = {}): ParsedTransform {
   const { undefined: replacement, column, value, row } = transform as {
     readonly undefined?: unknown;
     readonly column?: Transform;
@@ -164,7 +178,7 @@ function parseTransform(transform: object = {}): object {
   };
 }
 
-function bothWays(transform: Transform): object {
+function bothWays(transform: Transform): BothWays {
   return typeof transform === "function"
     ? { from: transform, to: Reflect.get(transform, "to") }
     : { from: transform?.from, to: transform?.to };

@@ -178,10 +178,11 @@ export function createTemplate(options: ParsedOptions): Template {
  */
 export function createClient(
   template: Template,
-  own: { pass: string; socket: () => unknown; fetchTypes: boolean },
+  own: { pass: string; socket: () => unknown; fetchTypes: boolean; rowsAreOurs: () => boolean },
 ): postgres.Sql {
   return postgres({
     ...template.options,
+    transform: sparingOurs(template.options.transform, own.rowsAreOurs),
     max: 1,
     pass: own.pass,
     socket: own.socket,
@@ -194,6 +195,16 @@ export function createClient(
     keep_alive: null,
     no_subscribe: true,
   } as unknown as postgres.Options<Record<never, never>>) as postgres.Sql;
+}
+
+/** A user's transform of rows is for the user's rows: of ours it could make anything, or fail on them. */
+function sparingOurs(transform: ParsedOptions["transform"], rowsAreOurs: () => boolean): object {
+  const { from } = transform.row;
+  if (from === undefined) return transform;
+  return {
+    ...transform,
+    row: { ...transform.row, from: (row: unknown) => rowsAreOurs() ? row : from(row) },
+  };
 }
 
 /** Shape of the errors the server sends; porsager's class. */

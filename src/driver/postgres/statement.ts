@@ -43,7 +43,8 @@ export interface StatementCarrier {
    * Ends a statement whose deadline has passed, or whose signal aborted, with as little damage as can be.
    *
    * @param statement Given to this carrier before.
-   * @param reason What its caller gets at once; `undefined` for a deadline: its caller gets what becomes of it.
+   * @param reason What its caller gets at once; `undefined` for a deadline: its caller gets what becomes of it, or the
+   * statement's own `overdueError` if it never left.
    */
   giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void;
 }
@@ -79,6 +80,8 @@ export class Statement {
   stream: unknown = undefined;
   /** Who has it now; `undefined` before and after. */
   carrier: StatementCarrier | undefined = undefined;
+  /** Whether it is the driver's own. */
+  isOurs = false;
   /** Watches over its signal and deadline. */
   watch: Watch | undefined = undefined;
   /** Whether it can be sent behind others, and others behind it: one of its own, in no transaction. */
@@ -103,7 +106,7 @@ export class Statement {
   #staleError: unknown;
   #renewed = false;
   #over = false;
-  /** Length of its deadline in milliseconds, once that has passed while it was in the server's hands. */
+  /** Length of its deadline in milliseconds, once that has passed. */
   #overdueMs: number | undefined;
   /** The fatal error with which the server ended the connection, if it came as the statement's answer. */
   #lastWord: unknown;
@@ -232,9 +235,12 @@ export class Statement {
   timeOut(timeoutMs: number): void {
     if (this.#over || this.failed) return;
     this.#overdueMs = timeoutMs;
-    if (this.evidence === "unsent") {
-      this.abort(this.#timeoutError("not-applied", undefined));
-    } else this.carrier?.giveUp(this, undefined);
+    this.carrier?.giveUp(this, undefined);
+  }
+
+  /** What its caller gets if its deadline passed before anybody sent it. */
+  overdueError(): StatementTimeoutError {
+    return this.#timeoutError("not-applied", undefined);
   }
 
   /**
@@ -340,7 +346,7 @@ export class Statement {
     if (!this.failed && this.#listener?.lost?.(latest)) return;
     const outcome = this.inDoubt ? "unknown" : latest;
     const when = {
-      "not-applied": "before the statement was sent",
+      "not-applied": "before the statement had any effect",
       "rolled-back": "during the transaction, which was not committed",
       "refused": "after the server refused the statement",
       "unknown": "while the statement was in hand: it may have been executed or not",

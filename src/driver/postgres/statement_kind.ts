@@ -19,9 +19,9 @@ const ENDS_SESSIONS = /pg_terminate_backend/i;
 const ENDS_TRANSACTION =
   /\b(?:commit|end|prepare|rollback(?!\s+(?:(?:work|transaction)\s+)?to\b)|abort|call|do)\b/i;
 
-/** Statements that write nothing, but for the functions that they call. */
+/** Statements that write nothing, but for the functions that they call; comments before them are no matter. */
 const READS =
-  /^\s*(?:select|values|table|show|savepoint|release|rollback|set|fetch|declare|close|move|explain|lock|listen|notify)\b/i;
+  /^(?:\s|--.*\n|\/\*[^*]*(?:\*(?!\/)[^*]*)*\*\/)*(?:select|values|table|show|savepoint|release|rollback|set|fetch|declare|close|move|explain|lock|listen|notify)\b/i;
 /** Takes an id for its transaction: locks of rows, tables made of rows. */
 const WRITES_ALL_THE_SAME =
   /\b(?:for\s+(?:no\s+key\s+update|update|key\s+share|share)|into|analyze)\b/i;

@@ -151,7 +151,7 @@ async function begin(
     throw new TypeError("Cannot begin a transaction inside of another: use its savepoint");
   }
   try {
-    const server = learns ? await connection.identify() : undefined;
+    const server = learns ? await connection.identify({ signal }) : undefined;
     await connection.run(begin, { signal });
     return server;
   } catch (error) {
@@ -266,8 +266,8 @@ class Transaction<T extends PostgresTypes> {
     const name = this.#preparedName;
     const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
     const commit = new Statement(this.#textQuery(text));
+    commit.isOurs = true;
     const watch = this.#connection.commitWatch;
-    this.#connection.commitWatch = undefined;
     const onAbort = (): void => this.#connection.destroy(this.#signal?.reason);
     this.#signal?.addEventListener("abort", onAbort, { once: true });
     let command: string | null;
@@ -275,12 +275,14 @@ class Transaction<T extends PostgresTypes> {
       this.#connection.send(commit);
       ({ command } = await commit.query as { command: string | null });
     } catch (error) {
-      if (isPostgresError(error) && !this.#connection.lost) {
+      if (isPostgresError(error)) {
         await this.#rollback();
         throw error;
       }
-      if (commit.evidence === "unsent") throw this.#signal?.aborted ? this.#signal.reason : error;
       const cause = error instanceof ConnectionLostError ? error.cause : error;
+      if (commit.evidence === "unsent") {
+        throw this.#signal?.aborted ? this.#signal.reason : lostError(this.#lostOutcome, cause);
+      }
       return await this.#commitLost(watch, name, cause);
     } finally {
       this.#signal?.removeEventListener("abort", onAbort);

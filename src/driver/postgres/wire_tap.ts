@@ -198,6 +198,8 @@ class IncomingSink implements MessageSink {
         return;
       case READY_FOR_QUERY:
         tap.copyingOut = tap.completedAny = false;
+        // It was one of a statement's own, raised with that code: who takes leave says nothing more.
+        tap.farewell = undefined;
         tap.syncsAnswered++;
         tap.transaction = transactionStatus(bytes[start]);
         if (this.#answersQuestion && tap.question !== undefined) {

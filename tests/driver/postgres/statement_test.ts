@@ -31,6 +31,7 @@ function bench(): Bench {
   statement.carrier = {
     cancel: (given) => log.push("cancel", given),
     abort: (given, reason) => log.push("abort", given, reason),
+    giveUp: (given, reason) => log.push("give up", given, reason),
   };
   return { statement, promise: Promise.resolve(query), log };
 }
@@ -100,7 +101,7 @@ test("Statement.reject() counts once", async () => {
 test("Statement.lost() says what is known, why, and that it is over", async () => {
   const cause = new Error("the wire was cut");
   const words = {
-    "not-applied": ["before the statement was sent", true],
+    "not-applied": ["before the statement had any effect", true],
     "rolled-back": ["during the transaction, which was not committed", true],
     "refused": ["after the server refused the statement", false],
     "unknown": ["while the statement was in hand: it may have been executed or not", false],
