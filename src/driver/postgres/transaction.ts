@@ -281,7 +281,10 @@ class Transaction<T extends PostgresTypes> {
       }
       const cause = error instanceof ConnectionLostError ? error.cause : error;
       if (commit.evidence === "unsent") {
-        throw this.#signal?.aborted ? this.#signal.reason : lostError(this.#lostOutcome, cause);
+        if (this.#signal?.aborted) throw this.#signal.reason;
+        // Not even given to the connection: a COPY was left open.
+        if (!(error instanceof ConnectionLostError)) throw error;
+        throw lostError(this.#lostOutcome, cause);
       }
       return await this.#commitLost(watch, name, cause);
     } finally {
