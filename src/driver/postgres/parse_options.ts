@@ -150,13 +150,13 @@ export function readValue(text: string | undefined): string | boolean | undefine
 type Transform = ((value: unknown) => unknown) | Partial<BothWays> | undefined;
 
 /** Functions for both ways, as porsager has them. */
-interface BothWays {
-  readonly from: ((value: unknown) => unknown) | undefined;
+export interface BothWays {
+  readonly from: ((value: unknown, ...more: unknown[]) => unknown) | undefined;
   readonly to: unknown;
 }
 
 /** Transforms, as porsager has them. */
-interface ParsedTransform {
+export interface ParsedTransform {
   readonly undefined: unknown;
   readonly column: BothWays;
   readonly value: BothWays;

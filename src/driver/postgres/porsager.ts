@@ -10,7 +10,7 @@
  */
 
 import postgres from "postgres";
-import type { ParsedOptions } from "./parse_options.ts";
+import type { BothWays, ParsedOptions, ParsedTransform } from "./parse_options.ts";
 import type { STATEMENT, Statement } from "./statement.ts";
 
 /** A query of porsager's, seen from the inside. */
@@ -197,13 +197,17 @@ export function createClient(
   } as unknown as postgres.Options<Record<never, never>>) as postgres.Sql;
 }
 
-/** A user's transform of rows is for the user's rows: of ours it could make anything, or fail on them. */
-function sparingOurs(transform: ParsedOptions["transform"], rowsAreOurs: () => boolean): object {
-  const { from } = transform.row;
-  if (from === undefined) return transform;
+/** A user's transforms are for the user's rows: of ours they could make anything, or fail on them. */
+function sparingOurs(transform: ParsedTransform, rowsAreOurs: () => boolean): ParsedTransform {
+  const sparing = ({ from, to }: BothWays): BothWays => ({
+    from: from && ((value, ...more) => rowsAreOurs() ? value : from(value, ...more)),
+    to,
+  });
   return {
     ...transform,
-    row: { ...transform.row, from: (row: unknown) => rowsAreOurs() ? row : from(row) },
+    column: sparing(transform.column),
+    value: sparing(transform.value),
+    row: sparing(transform.row),
   };
 }
 
