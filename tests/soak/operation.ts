@@ -42,6 +42,8 @@ export interface Work {
 export interface OperationContext {
   readonly db: PostgresPool;
   readonly chance: Chance;
+  /** What a plain statement takes at present, in milliseconds. */
+  readonly typicalMs: number;
   /** Gives the next id. */
   readonly nextId: () => number;
   /** Told what can't be true. */
@@ -54,6 +56,8 @@ export class Operation {
   readonly db: PostgresPool;
   /** Draws. */
   readonly chance: Chance;
+  /** What a plain statement takes at present, in milliseconds. */
+  readonly typicalMs: number;
   readonly #context: OperationContext;
   readonly #open = new Map<number, Write>();
   readonly #ended: EndedWrite[] = [];
@@ -63,6 +67,7 @@ export class Operation {
     this.#context = context;
     this.db = context.db;
     this.chance = context.chance;
+    this.typicalMs = context.typicalMs;
   }
 
   /** Writes that are over. */

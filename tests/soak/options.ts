@@ -19,7 +19,7 @@ network. In the end every write is accounted for.
 --seed N        what decides on accidents and work (default: the time)
 --runtime NAME  what the pools run on: ${RUNTIMES.join(", ")} (default: deno)
 --tasks N       tasks that work side by side (default: 40)
---rate N        operations a second, of all tasks together (default: 400)
+--rate N        operations a second, of all tasks together (default: 250)
 --sabotage KIND damages one write before the check, which has to find it: ${SABOTAGES.join(", ")}
 --help          this text
 
@@ -87,7 +87,7 @@ export function parseOptions(args: readonly string[]): SoakOptions | undefined {
     seed: Math.floor(numberOf("--seed", Date.now() % 1_000_000, 0, 2 ** 32 - 1)),
     runtime,
     tasks: Math.floor(numberOf("--tasks", 40, 1, 1_000)),
-    rate: numberOf("--rate", 400, 1, 100_000),
+    rate: numberOf("--rate", 250, 1, 100_000),
     sabotage,
   };
 }

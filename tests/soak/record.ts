@@ -36,8 +36,8 @@ export class SoakRecord {
   readonly ledger: Ledger = new Ledger();
   /** Operations by kind. */
   readonly kinds: Map<string, KindRecord> = new Map();
-  /** Failures, by what they are. */
-  readonly failures: Map<string, number> = new Map();
+  /** Failures by what they are, then by kind of work. */
+  readonly failures: Map<string, Map<string, number>> = new Map();
   /** What happened meanwhile, in order. */
   readonly accidents: Accident[] = [];
   /** What is wrong whatever the tables say. */
@@ -111,7 +111,9 @@ export class SoakRecord {
         const to = this.elapsedMs;
         for (const write of writes) this.ledger.enter({ ...write, kind, from: to - ms, to });
         if (failure !== undefined) {
-          this.failures.set(failure, (this.failures.get(failure) ?? 0) + 1);
+          const byKind = this.failures.get(failure) ?? new Map<string, number>();
+          this.failures.set(failure, byKind);
+          byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
         }
         if (fate === "acknowledged") this.#acknowledge();
         return;

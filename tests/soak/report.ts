@@ -12,6 +12,9 @@ import type { Findings } from "./ledger_check.ts";
 import type { Accident, KindRecord, SoakRecord } from "./record.ts";
 import { WORKS } from "./works/all.ts";
 
+/** As many kinds of work are named of each failure. */
+const KINDS_NAMED = 3;
+
 /** What there is to report. */
 export interface ReportSource {
   readonly record: SoakRecord;
@@ -57,8 +60,15 @@ function operations({ record }: ReportSource): string {
 }
 
 function failures({ record }: ReportSource): string {
-  const sorted = [...record.failures].sort(([, a], [, b]) => b - a);
-  return table(["rejected with", "count"], sorted.map(([name, n]) => [name, count(n)]));
+  const rows = [...record.failures].map(([name, byKind]) => {
+    const kinds = [...byKind].sort(([, a], [, b]) => b - a);
+    const most = kinds.slice(0, KINDS_NAMED).map(([kind, n]) => `${kind} (${count(n)})`);
+    return { name, total: kinds.reduce((sum, [, n]) => sum + n, 0), most: most.join("; ") };
+  }).sort((a, b) => b.total - a.total);
+  return table(
+    ["rejected with", "count", "most often"],
+    rows.map(({ name, total, most }) => [name, count(total), most]),
+  );
 }
 
 function accidents({ record }: ReportSource): string {

@@ -90,6 +90,6 @@ test("parseOptions() says what is wrong with the command line", () => {
   assertEquals(problemOf("--no-such-option"), "There is no option --no-such-option");
   assertEquals(parseOptions(["--help"]), undefined);
   assertEquals(parseOptions(["--", "--seed=7", "--seconds", "2.5"]), {
-    ...{ seconds: 2.5, seed: 7, runtime: "deno", tasks: 40, rate: 400, sabotage: undefined },
+    ...{ seconds: 2.5, seed: 7, runtime: "deno", tasks: 40, rate: 250, sabotage: undefined },
   });
 });

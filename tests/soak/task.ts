@@ -11,9 +11,28 @@ import { type Failure, failureOf, type Fate } from "./fate.ts";
 import { Operation, type Work } from "./operation.ts";
 import type { Report } from "./protocol.ts";
 import { WORKS } from "./works/all.ts";
+import { insert } from "./works/single_statements.ts";
+
+/** Of the latest one in the average. */
+const WEIGHT = 0.05;
 
 /** Ids of one task; more than it can use up. */
 const IDS = 10_000_000;
+
+/** What a plain statement takes, averaged over the last ones. */
+export class Pace {
+  /** In milliseconds. */
+  typicalMs = 0;
+
+  /**
+   * One more was acknowledged.
+   *
+   * @param ms After which time.
+   */
+  add(ms: number): void {
+    this.typicalMs += (ms - this.typicalMs) * WEIGHT;
+  }
+}
 
 /** What a task is made from. */
 export interface TaskOptions {
@@ -24,6 +43,8 @@ export interface TaskOptions {
   /** From the beginning of one operation to that of the next, in milliseconds, unless it takes longer. */
   readonly intervalMs: number;
   readonly hangMs: number;
+  /** Of all tasks on the same pool. */
+  readonly pace: Pace;
   readonly tell: (report: Report) => void;
   /** No more work. */
   readonly ending: AbortSignal;
@@ -56,10 +77,10 @@ export async function runTask(options: TaskOptions): Promise<void> {
 async function runOperation(
   work: Work,
   nextId: () => number,
-  { db, chance, hangMs, tell }: TaskOptions,
+  { db, chance, hangMs, pace, tell }: TaskOptions,
 ): Promise<void> {
   const operation = new Operation({
-    ...{ db, chance, nextId },
+    ...{ db, chance, nextId, typicalMs: pace.typicalMs },
     surprise: (text) => tell({ type: "wrong", what: "answer", text: `${work.kind}: ${text}` }),
   });
   const started = performance.now();
@@ -73,6 +94,7 @@ async function runOperation(
   }
   const fate: Fate = result === HANGS ? "unknown" : result?.fate ?? "acknowledged";
   operation.end(fate);
+  if (work === insert && fate === "acknowledged") pace.add(ms);
   tell({
     ...{ type: "operation", kind: work.kind, fate, ms, writes: operation.ended },
     ...(result !== HANGS && result && { failure: result.label }),

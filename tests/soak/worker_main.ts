@@ -16,7 +16,7 @@ import { createPool } from "../support/entry.ts";
 import { Chance } from "./chance.ts";
 import { CountingClock } from "./counting_clock.ts";
 import { END, type Report, type WorkerOptions } from "./protocol.ts";
-import { runTask } from "./task.ts";
+import { Pace, runTask } from "./task.ts";
 
 /** How often the pools are looked at, in milliseconds. */
 const LOOK_MS = 50;
@@ -110,10 +110,11 @@ async function main({ url, seed, tasks, rate, hangMs }: WorkerOptions): Promise<
     if (looks++ % TOLD === 0) tell({ type: "counts", pools: stats });
   }, LOOK_MS);
 
+  const paces = pools.map((db) => ({ db, pace: new Pace() }));
   await Promise.all(Array.from({ length: tasks }, (_, index) => {
-    const db = pools[index % 3 === 2 ? 1 : 0];
-    return db && runTask({
-      ...{ index, db, hangMs, tell, ending: ending.signal },
+    const place = paces[index % 3 === 2 ? 1 : 0];
+    return place && runTask({
+      ...{ index, ...place, hangMs, tell, ending: ending.signal },
       chance: new Chance(seed, index + 1),
       intervalMs: 1_000 * tasks / rate,
     });

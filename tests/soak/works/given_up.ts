@@ -7,8 +7,16 @@
 import { GivenUp } from "../fate.ts";
 import type { Operation, Work } from "../operation.ts";
 
-/** Most time that the server takes, in milliseconds; about as much as the client has patience. */
+/** Most time that the server takes, in milliseconds. */
 const LONGEST_MS = 60;
+
+/**
+ * How long the client has patience, in milliseconds: up to about twice as long as it takes at present, so that statements
+ * are given up at every stage, also where a crowd waits for connections.
+ */
+function patienceOf({ chance, typicalMs }: Operation): number {
+  return chance.unit() * (LONGEST_MS + 2 * typicalMs);
+}
 
 /** Calls back after a time, unless it is disposed of before. */
 function after(ms: number, fn: () => void): Disposable {
@@ -19,7 +27,7 @@ function after(ms: number, fn: () => void): Disposable {
 function abortAfter(operation: Operation): { signal: AbortSignal } & Disposable {
   const abort = new AbortController();
   const timer = after(
-    operation.chance.unit() * LONGEST_MS,
+    patienceOf(operation),
     () => abort.abort(new GivenUp("the soak lost its patience")),
   );
   return { signal: abort.signal, [Symbol.dispose]: () => timer[Symbol.dispose]() };
@@ -35,7 +43,7 @@ export const deadline: Work = {
   weight: 3,
   async run(operation) {
     const { id } = operation.write({ written: 1 });
-    const timeoutMs = operation.chance.integer(1, LONGEST_MS);
+    const timeoutMs = Math.ceil(patienceOf(operation) + 1);
     await operation.db.with({ timeoutMs }).sql`
       insert into written select ${id}, 0 from pg_sleep(${secondsOf(operation)})`;
   },
@@ -75,7 +83,7 @@ export const cancelled: Work = {
     const { id } = operation.write({ written: 1 });
     const query = operation.db.sql`
       insert into written select ${id}, 0 from pg_sleep(${secondsOf(operation)})`.execute();
-    const timer = after(operation.chance.unit() * LONGEST_MS, () => query.cancel());
+    const timer = after(patienceOf(operation), () => query.cancel());
     try {
       await query;
     } finally {
