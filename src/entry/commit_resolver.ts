@@ -6,13 +6,16 @@
 
 import type { Clock } from "../core/clock.ts";
 import { withDeadline } from "../core/deadline.ts";
-import type { CommitOutcome } from "../core/errors.ts";
+import { type CommitOutcome, SteadyError } from "../core/errors.ts";
 import type { Pool } from "../core/pool.ts";
 import { askForCommit, type CommitQuestion } from "../driver/postgres/commit_resolution.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 
 /** Deadline of a resolution where the pool's own is none, in milliseconds. */
 const TIMEOUT_MS = 10_000;
+
+/** How long to wait before asking again for a connection that was refused, in milliseconds. */
+const PAUSE_MS = 50;
 
 /** Asks for transactions. */
 export class CommitResolver {
@@ -46,9 +49,16 @@ export class CommitResolver {
       try {
         return await this.#ask(question, timeoutMs);
       } catch (error) {
-        if (!(error instanceof AskedInVain)) return "unknown";
+        // A full queue, or a server that is away while nobody may wait for it: it may be otherwise in a moment.
+        const passes = error instanceof SteadyError && error.retryable;
+        if (!(error instanceof AskedInVain) && !passes) return "unknown";
+        if (passes) await this.#pause();
       }
     }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#clock.schedule(PAUSE_MS, resolve));
   }
 
   async #ask(question: CommitQuestion, timeoutMs: number): Promise<CommitOutcome> {

@@ -101,9 +101,14 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     const pool = new Pool(driver, {
       ...options,
       session: typeof session === "function"
-        ? (connection) => setUp(session, createSql<T>(template, new Session(() => connection)))
+        ? (connection) =>
+          driver.inNoContext(() =>
+            setUp(session, createSql<T>(driver.template, new Session(() => connection)))
+          )
         : session,
     });
+    // Another server is the primary now, and has to be found behind the same address.
+    driver.onReadOnly = (connection, error) => pool.condemn(error, connection);
     const resolver = new CommitResolver(pool, clock, acquireTimeoutMs);
     return new PostgresPool<T>({
       driver,

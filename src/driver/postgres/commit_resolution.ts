@@ -6,7 +6,8 @@
  *
  * - Another cluster, or the same on another timeline, has given that id to others, or will.
  * - A server that crashed may give an id again that it had given before and that had not reached the disk. So "committed" is
- *   believed if the server has not crashed since the id was learnt, or if the id was on disk when it came up again.
+ *   believed if the server has not crashed since the id was learnt, or if the id was on disk when it came up again, a short
+ *   time after.
  *
  * @module
  */
@@ -19,6 +20,9 @@ import { isPostgresError } from "./porsager.ts";
 
 /** How long the server waits between two looks at a transaction in progress, in seconds. */
 const PAUSE_S = 0.02;
+
+/** Within how many seconds of the transaction a server is taken to have crashed once at most. */
+const ONE_CRASH_S = 30;
 
 /** "transaction ID … is in the future": the server has not given that id, or does not know any more that it had. */
 const UNKNOWN_ID = "22023";
@@ -110,19 +114,20 @@ async function provesCommit(
   // No connection outlives a crash.
   if (connection.openedAt < ticket.moment) return "committed";
   const [row] = await connection.ask(
-    "select pg_catalog.date_part('epoch', checkpoint_time)::int8, redo_lsn = checkpoint_lsn, next_xid " +
-      "from pg_catalog.pg_control_checkpoint()",
+    "select pg_catalog.date_part('epoch', checkpoint_time)::int8, redo_lsn = checkpoint_lsn, next_xid, " +
+      "pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) from pg_catalog.pg_control_checkpoint()",
     { signal },
   );
-  const [time, isWhole, next] = row ?? [];
-  if (!time || !next) return "unknown";
+  const [time, isWhole, next, now] = row ?? [];
+  if (!time || !next || !now) return "unknown";
   // A crash is followed by a checkpoint. Its time is in whole seconds.
   const second = Math.floor(ticket.learntAt);
   if (Number(time) < second) return "committed";
   // One that was taken while nothing else was going on, as at the end of a recovery: all ids below were on disk then.
   if (isWhole !== "t") return "unknown";
-  if (BigInt(ticket.xid) < fullId(next)) return "committed";
-  return Number(time) > second ? "rolled-back" : "unknown";
+  if (BigInt(ticket.xid) >= fullId(next)) return Number(time) > second ? "rolled-back" : "unknown";
+  // Unless it was lost in one crash, given to another, and that was on disk before a second crash: not within so short a time.
+  return Number(now) - ticket.learntAt <= ONE_CRASH_S ? "committed" : "unknown";
 }
 
 /** Reads "epoch:id". */

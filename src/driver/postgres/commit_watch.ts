@@ -65,6 +65,7 @@ function queryMessage(text: string): Uint8Array {
 /** Follows one transaction on one connection. */
 export class CommitWatch {
   readonly #learns: boolean;
+  readonly #readOnly: boolean;
   readonly #pid: number;
   readonly #server: ServerIdentity | undefined;
   #ticket: CommitTicket | undefined;
@@ -74,8 +75,16 @@ export class CommitWatch {
   /**
    * @param options Whether to ask for the id; backend and server it is the id on. Without a server none is asked for.
    */
-  constructor(options: { learns: boolean; pid: number; server: ServerIdentity | undefined }) {
-    this.#learns = options.learns;
+  constructor(
+    options: {
+      readOnly: boolean;
+      learns: boolean;
+      pid: number;
+      server: ServerIdentity | undefined;
+    },
+  ) {
+    this.#readOnly = options.readOnly;
+    this.#learns = options.learns && !options.readOnly;
     this.#pid = options.pid;
     this.#server = options.server;
   }
@@ -88,6 +97,11 @@ export class CommitWatch {
   /** Whether a statement of the transaction's own may have ended it. */
   get endedByHand(): boolean {
     return this.#endedByHand;
+  }
+
+  /** Whether the transaction cannot write because it was meant not to, as far as is known. */
+  get readOnly(): boolean {
+    return this.#readOnly || this.#modeSet;
   }
 
   /** Whether the transaction still has the access mode that it was begun with, and is still the same. */

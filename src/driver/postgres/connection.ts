@@ -46,6 +46,8 @@ export interface OpenOptions {
   readonly fetchTypes: boolean;
   /** Lets idle connections go of the process. */
   readonly references: IdleReferences;
+  /** Told when a server refuses to write that should. */
+  readonly onReadOnly: (connection: PostgresConnection, error: Error) => void;
   /** Ends the attempt. */
   readonly signal: AbortSignal | undefined;
 }
@@ -58,6 +60,8 @@ export interface CommandResult {
 
 /** A CommandComplete with an empty tag, as the server would send it. */
 const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
+/** read_only_sql_transaction. */
+const READ_ONLY = "25006";
 /** How long a statement that was cancelled may take to end, in milliseconds, the request included. */
 const CANCEL_GRACE_MS = 1_000;
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
@@ -93,6 +97,8 @@ export class PostgresConnection {
   /** Statements that are not sent. */
   #first: Statement | undefined;
   #last: Statement | undefined;
+  /** The last error of the server that was looked at. */
+  #seenError: ServerError | undefined;
   #cancelling = false;
   #quietDuringCancel = false;
   /** Our own question behind the statement in flight: until that has left. */
@@ -130,6 +136,12 @@ export class PostgresConnection {
     if (this.#opened !== undefined && syncsAnswered > 0 && error !== undefined) {
       return this.destroy(serverError(error));
     }
+    if (error !== this.#seenError) {
+      this.#seenError = error;
+      if (error?.code === READ_ONLY && this.#isDemoted) {
+        this.#options.onReadOnly(this, serverError(error));
+      }
+    }
     if (this.#tap.question === undefined) this.#pass(bytes);
     else this.#passAround(this.#tap.question, bytes);
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
@@ -138,6 +150,14 @@ export class PostgresConnection {
       return this.#socket.destroy();
     }
     if (this.#current !== this.#newest) this.#endAnswered();
+  }
+
+  /** Whether a refusal to write is the server's own affair, and not what the user asked for. */
+  get #isDemoted(): boolean {
+    const { inHotStandby, beganReadOnly, transaction } = this.#tap;
+    if (inHotStandby || beganReadOnly) return inHotStandby === true;
+    // Of a transaction by hand nobody here knows how it was begun.
+    return this.commitWatch === undefined ? transaction === "idle" : !this.commitWatch.readOnly;
   }
 
   /**
@@ -439,7 +459,7 @@ export class PostgresConnection {
     this.#sendWaiting();
     for (const statement of over) end(statement);
     if (this.#current === this.#newest && this.#current?.cancelWanted) {
-      void this.cancelCurrent().catch(ignore);
+      this.#cancelWithin(this.#current);
     }
   }
 
@@ -649,6 +669,11 @@ export class PostgresConnection {
       return this.destroy(new Error("the statement's deadline passed"));
     }
     if (reason !== undefined) statement.reject(reason.value);
+    this.#cancelWithin(statement);
+  }
+
+  /** Has the server cancel a statement that executes alone, and closes the connection if it does not in time. */
+  #cancelWithin(statement: Statement): void {
     // By its deadline, and its signal, and that of its transaction: the server is asked once.
     if (statement.onEnd !== undefined) return;
     const grace = new AbortController();
@@ -692,7 +717,7 @@ export class PostgresConnection {
     if (statement.carrier !== this || this.#isOver(statement)) return;
     if (this.#isWaiting(statement)) this.abort(statement, cancelledError("not-applied"));
     else if (this.#options.pooled) this.abort(statement, cancelledError("unknown"));
-    else if (!this.#hasNeighbours) void this.cancelCurrent().catch(ignore);
+    else if (!this.#hasNeighbours) this.#cancelWithin(statement);
     else {
       statement.reject(cancelledError("unknown"));
       statement.cancelWanted = true;

@@ -40,6 +40,12 @@ export class PostgresDriver implements Driver<PostgresConnection> {
   readonly #options: ResolvedPostgresOptions;
   readonly #types: TypeGate;
   readonly #references = new IdleReferences();
+  /**
+   * Told when a server refuses to write that should (25006): it was the primary once, or is read-only now.
+   *
+   * @internal
+   */
+  onReadOnly: ((connection: PostgresConnection, error: Error) => void) | undefined = undefined;
 
   /**
    * Makes the driver; users call {@linkcode postgresDriver}.
@@ -75,6 +81,7 @@ export class PostgresDriver implements Driver<PostgresConnection> {
         pooled,
         fetchTypes,
         references: this.#references,
+        onReadOnly: (connection, error) => this.onReadOnly?.(connection, error),
         signal,
       });
       // Another server may stand behind the same address next time, with other types.
@@ -84,6 +91,17 @@ export class PostgresDriver implements Driver<PostgresConnection> {
       return connection;
     };
     return template.options.fetch_types ? this.#types.enter(open, signal) : open(false);
+  }
+
+  /**
+   * Runs something in no user's context, as that of a connection outlives that of who asked for it first.
+   *
+   * @internal
+   * @param fn What to run.
+   * @returns What it returns.
+   */
+  inNoContext<R>(fn: () => R): R {
+    return this.#runtime.root(fn);
   }
 
   /** Makes the next connection learn the types anew, for those created since. */

@@ -106,6 +106,8 @@ export class Statement {
   #staleError: unknown;
   #renewed = false;
   #over = false;
+  /** Whether its caller cancelled it. */
+  #cancelled = false;
   /** Length of its deadline in milliseconds, once that has passed. */
   #overdueMs: number | undefined;
   /** The fatal error with which the server ended the connection, if it came as the statement's answer. */
@@ -343,7 +345,8 @@ export class Statement {
       this.reject(this.#timeoutError(latest, this.#lastWord ?? cause));
       return this.end();
     }
-    if (!this.failed && this.#listener?.lost?.(latest)) return;
+    // What was cancelled nobody wants to be sent again.
+    if (!this.failed && !this.#cancelled && this.#listener?.lost?.(latest)) return;
     const outcome = this.inDoubt ? "unknown" : latest;
     const when = {
       "not-applied": "before the statement had any effect",
@@ -363,6 +366,7 @@ export class Statement {
 
   /** Cancels the way `query.cancel()` means it. */
   cancel(): void {
+    this.#cancelled = true;
     this.carrier?.cancel(this);
   }
 

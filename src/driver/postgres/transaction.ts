@@ -125,7 +125,8 @@ export async function runTransaction<R, T extends PostgresTypes>(
   const server = await begin(context, learns);
   const transaction = new Transaction<T>(context);
   connection.commitWatch = new CommitWatch({
-    learns: learns && !READ_ONLY.test(context.begin),
+    readOnly: READ_ONLY.test(context.begin),
+    learns,
     pid: connection.pid,
     server,
   });

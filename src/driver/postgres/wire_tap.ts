@@ -68,6 +68,8 @@ export class WireTap {
   secret: Uint8Array = new Uint8Array(0);
   /** Whether the server is a standby; `undefined` where it does not say (before PostgreSQL 14). */
   inHotStandby: boolean | undefined;
+  /** Whether the session could not write from its start, as somebody wants it; `undefined` where the server does not say. */
+  beganReadOnly: boolean | undefined;
   /** The fatal error that ended the connection. */
   fatal: ServerError | undefined;
   /** The last error, fatal or not. */
@@ -241,6 +243,7 @@ class IncomingSink implements MessageSink {
       case PARAMETER_STATUS: {
         const [name, value] = text.decode(bytes.subarray(start, start + length)).split("\0");
         if (name === "in_hot_standby") tap.inHotStandby = value === "on";
+        if (name === "default_transaction_read_only") tap.beganReadOnly ??= value === "on";
         if (name === "server_version") tap.serverVersion = parseInt(value ?? "", 10) || 0;
       }
     }
