@@ -1,0 +1,64 @@
+/**
+ * Which connections are asked for a sign of life before they are lent.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import type { Lending } from "./lending.ts";
+import type { Slot } from "./slot.ts";
+import type { WaiterQueue } from "./waiter_queue.ts";
+
+/** What is checked, and who is told. */
+export interface CheckingParts<C> {
+  /** Deadline of a check, in milliseconds. */
+  readonly checkTimeoutMs: number;
+  /** Whether the pool lends. */
+  readonly life: { readonly isOpen: boolean };
+  /** The books. */
+  readonly bag: Pick<Bag<C>, "top" | "counts" | "move">;
+  /** Who waits. */
+  readonly queue: Pick<WaiterQueue<C>, "size">;
+  /** Finds and lends what needs no check. */
+  readonly lending: Pick<Lending<C>, "isServing" | "takeReady" | "serve">;
+  /** Counts the doubts. */
+  readonly generations: { readonly doubts: number };
+  /** The server has answered: the slot, and how many doubts there had been when it was asked. */
+  readonly answered: (slot: Slot<C>, doubts: number) => void;
+  /** It has not. */
+  readonly unanswered: (slot: Slot<C>) => void;
+}
+
+/** Checks idle connections that cannot be lent as they are, when somebody waits for one. */
+export class Checking<C> {
+  readonly #parts: CheckingParts<C>;
+
+  /** @param parts What is checked, and who is told. */
+  constructor(parts: CheckingParts<C>) {
+    this.#parts = parts;
+  }
+
+  /** Checks as many as there are waiters: connects under way may take longer. What needs no check is lent. */
+  checkIdle(): void {
+    const { life, bag, queue, lending } = this.#parts;
+    while (!lending.isServing && life.isOpen && bag.counts.checking < queue.size) {
+      const ready = lending.takeReady();
+      const slot = bag.top;
+      if (ready !== undefined) lending.serve(ready);
+      else if (slot !== undefined) void this.#check(slot);
+      else return;
+    }
+  }
+
+  async #check(slot: Slot<C>): Promise<void> {
+    const { steady } = slot;
+    if (steady === undefined) return;
+    const { bag, checkTimeoutMs, generations, answered, unanswered } = this.#parts;
+    bag.move(slot, "checking");
+    const { doubts } = generations;
+    const isAlive = await steady.check({ timeoutMs: checkTimeoutMs });
+    if (slot.state !== "checking") return;
+    if (isAlive) answered(slot, doubts);
+    else unanswered(slot);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * Who has waited too long.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import type { Clock } from "./clock.ts";
+import { phaseOf } from "./connect_failure.ts";
+import { type AcquirePhase, AcquireTimeoutError } from "./errors.ts";
+import type { Outage } from "./outage.ts";
+import type { PoolStats } from "./stats.ts";
+import type { WaiterQueue } from "./waiter_queue.ts";
+
+/** How many waiters are refused, when their deadlines pass together, before their callers have a turn. */
+const BATCH = 128;
+
+/** Who waits, and what for. */
+export interface ExpiryParts<C> {
+  /** Source of time. */
+  readonly clock: Pick<Clock, "now">;
+  /** Who waits. */
+  readonly queue: Pick<WaiterQueue<C>, "takeExpired" | "size">;
+  /** The books. */
+  readonly bag: Pick<Bag<C>, "slots" | "counts">;
+  /** Whether sessions are set up after the connect. */
+  readonly setsUp: boolean;
+  /** Whether the server can be had. */
+  readonly outage: Pick<Outage, "on" | "error">;
+  /** The pool's counts. */
+  readonly stats: () => PoolStats;
+  /** Called when nobody waits any more. */
+  readonly emptied: () => void;
+}
+
+/**
+ * Refuses those whose deadline passed. A hundred thousand may at once, so errors are made right here, because what one
+ * costs is the number of frames below it; those of one batch share the counts and the text; and it goes by batches, so
+ * that their callers handle them while they are young garbage.
+ */
+export class Expiry<C> {
+  readonly #parts: ExpiryParts<C>;
+
+  /** @param parts Who waits, and what for. */
+  constructor(parts: ExpiryParts<C>) {
+    this.#parts = parts;
+  }
+
+  /** Refuses all of them, a batch at a time; to be called when a deadline may have passed. */
+  readonly run = (): void => {
+    const { clock, queue, outage, stats: count, emptied } = this.#parts;
+    const now = clock.now();
+    let first: AcquireTimeoutError | undefined;
+    for (let done = 0; done < BATCH; done++) {
+      const waiter = queue.takeExpired(now);
+      if (waiter === undefined) {
+        if (queue.size === 0) emptied();
+        return;
+      }
+      const { timeoutMs } = waiter;
+      const cause = outage.error;
+      const phase = this.#phase();
+      const isAlike = first?.timeoutMs === timeoutMs && first.phase === phase &&
+        first.cause === cause;
+      const alike = isAlike ? first : undefined;
+      const stats = alike?.stats ?? count();
+      const error = AcquireTimeoutError.withoutFrames(
+        phase,
+        timeoutMs,
+        stats,
+        cause,
+        alike?.message,
+      );
+      first ??= error;
+      waiter.refused(error);
+    }
+    queueMicrotask(this.run);
+  };
+
+  /** What who waits longest is waiting for. */
+  #phase(): AcquirePhase {
+    const { bag, outage } = this.#parts;
+    const { connecting, checking } = bag.counts;
+    if (outage.on) return phaseOf(outage.error);
+    if (connecting > 0) return this.#isSettingUp() ? "session" : "connect";
+    return checking > 0 ? "check" : "queue";
+  }
+
+  #isSettingUp(): boolean {
+    const { bag, setsUp } = this.#parts;
+    if (!setsUp) return false;
+    for (const { state, steady } of bag.slots()) {
+      // Open already, and still not to be had.
+      if (state === "connecting" && steady !== undefined && steady.counters.opens > 0) return true;
+    }
+    return false;
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Who gets which connection that is ready.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
+import type { Choice, Multiplexer } from "./multiplexer.ts";
+import type { Slot } from "./slot.ts";
+import type { Trust } from "./trust.ts";
+import type { TurnClock } from "./turn_clock.ts";
+import type { WaiterQueue } from "./waiter_queue.ts";
+
+/** What is lent, and to whom. */
+export interface LendingParts<C> {
+  /** Most connections of the pool. */
+  readonly max: number;
+  /** Whether uses are limited, and so counted. */
+  readonly countsUses: boolean;
+  /** Whether the pool lends. */
+  readonly life: { readonly isOpen: boolean };
+  /** The books. */
+  readonly bag: Bag<C>;
+  /** Who waits. */
+  readonly queue: WaiterQueue<C>;
+  /** Judges what is idle. */
+  readonly trust: Trust<C>;
+  /** Tells since when something is idle. */
+  readonly turn: TurnClock;
+  /** Packs single statements, where they may share a connection. */
+  readonly multiplexer: Multiplexer<C> | undefined;
+  /** Where leases go when they are released. */
+  readonly home: LeaseHome<C>;
+  /** Closes what is worn. */
+  readonly close: (slot: Slot<C>) => void;
+  /** Called when nobody waits any more. */
+  readonly emptied: () => void;
+  /** Called when somebody waits for what cannot be lent as it is. */
+  readonly wanted: () => void;
+}
+
+/**
+ * Lends what is ready: to who asks, if nobody waits, else to who waits longest. What is idle is lent in the reverse order
+ * of its use.
+ */
+export class Lending<C> {
+  readonly #max: number;
+  readonly #countsUses: boolean;
+  readonly #life: { readonly isOpen: boolean };
+  readonly #bag: Bag<C>;
+  readonly #queue: WaiterQueue<C>;
+  readonly #trust: Trust<C>;
+  readonly #turn: TurnClock;
+  readonly #multiplexer: Multiplexer<C> | undefined;
+  readonly #home: LeaseHome<C>;
+  readonly #close: (slot: Slot<C>) => void;
+  readonly #emptied: () => void;
+  readonly #wanted: () => void;
+  /** Whether {@linkcode Lending.serve} is on the stack. */
+  #serving = false;
+
+  /** @param parts What is lent, and to whom. */
+  constructor(parts: LendingParts<C>) {
+    this.#max = parts.max;
+    this.#countsUses = parts.countsUses;
+    this.#life = parts.life;
+    this.#bag = parts.bag;
+    this.#queue = parts.queue;
+    this.#trust = parts.trust;
+    this.#turn = parts.turn;
+    this.#multiplexer = parts.multiplexer;
+    this.#home = parts.home;
+    this.#close = parts.close;
+    this.#emptied = parts.emptied;
+    this.#wanted = parts.wanted;
+  }
+
+  /** Whether those who wait are being served: what comes back in a callback of theirs is seen to in turn. */
+  get isServing(): boolean {
+    return this.#serving;
+  }
+
+  /**
+   * Lends an idle connection that needs no check.
+   *
+   * @returns The lease; `undefined` if there is none, or somebody waits.
+   */
+  lendIdle(): Lease<C> | undefined {
+    // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
+    if (this.#queue.size > 0) return undefined;
+    const slot = this.takeReady();
+    return slot === undefined ? undefined : this.#lease(slot);
+  }
+
+  /**
+   * Lends a connection for a single statement: one that others have too, if one takes one more; else an idle one.
+   *
+   * @returns The lease; `undefined` if there is none, or somebody waits.
+   */
+  lendShared(): Lease<C> | undefined {
+    if (this.#queue.size > 0) return undefined;
+    const slot = this.#multiplexer?.find(this.#choice(0)) ?? this.takeReady();
+    return slot === undefined ? undefined : this.#join(slot);
+  }
+
+  #lease(slot: Slot<C>): Lease<C> {
+    if (this.#countsUses) slot.steady?.countUse();
+    return new PoolLease(this.#home, slot);
+  }
+
+  #join(slot: Slot<C>): Lease<C> {
+    this.#multiplexer?.joined(slot, this.#queue.size);
+    const lease = this.#lease(slot);
+    // Else one that is never without statements would never come to its end.
+    this.#trust.isWornByNow(slot);
+    return lease;
+  }
+
+  #choice(waiting: number): Choice {
+    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#max;
+    return { alone, waiting };
+  }
+
+  /**
+   * Takes the idle connection that was used last, if it can be lent as it is; else another that can.
+   *
+   * @returns Its slot, which is `used` now.
+   */
+  takeReady(): Slot<C> | undefined {
+    const top = this.#bag.top;
+    if (top === undefined) return undefined;
+    return this.#trust.isFresh(top) ? this.#bag.takeIdle() : this.#findReady(top);
+  }
+
+  /** Looks for one that needs no check, from the one that was used last down; worn ones are closed on the way. */
+  #findReady(top: Slot<C>): Slot<C> | undefined {
+    const trust = this.#trust;
+    for (let slot: Slot<C> | undefined = top; slot !== undefined;) {
+      const { below }: Slot<C> = slot;
+      const isRestless = trust.isRestless(slot);
+      if (trust.isWorn(slot)) this.#close(slot);
+      // Those below have been idle for longer.
+      else if (isRestless) return undefined;
+      else if (trust.isTrusted(slot)) {
+        this.#bag.move(slot, "used");
+        return slot;
+      }
+      slot = below;
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes in a connection that nobody has: it is lent on, or kept; checked first, if that is needed.
+   *
+   * @param slot Its slot.
+   */
+  welcome(slot: Slot<C>): void {
+    if (this.#trust.isTrusted(slot)) return this.offer(slot);
+    this.#keep(slot);
+    if (this.#queue.size > 0) this.#wanted();
+  }
+
+  /**
+   * Gives a ready connection to who waits longest, else keeps it.
+   *
+   * @param slot Its slot.
+   */
+  offer(slot: Slot<C>): void {
+    if (!this.#serving && this.#queue.size > 0) this.serve(slot);
+    else this.#keep(slot);
+  }
+
+  #keep(slot: Slot<C>): void {
+    slot.idleSince = this.#turn.now();
+    if (slot.state === "used") this.#bag.putBack(slot);
+    else this.#bag.move(slot, "idle");
+  }
+
+  /**
+   * A single statement is over: another that waits may take its turn.
+   *
+   * @param slot The slot of its connection.
+   * @returns Whether others still share the connection.
+   */
+  leftToOthers(slot: Slot<C>): boolean {
+    const multiplexer = this.#multiplexer;
+    if (multiplexer === undefined) return false;
+    multiplexer.left(slot, this.#queue.size);
+    if (slot.shares === 0) return false;
+    if (!this.#serving && this.#takesWaiter(slot)) this.serve(slot);
+    return true;
+  }
+
+  /**
+   * Lends to who waits as long as there is something to lend. A borrower may give back in the very callback that lends
+   * to it. That connection is idle until the loop comes to it: a hundred thousand waiters must not be as many stack
+   * frames.
+   *
+   * @param slot The slot to begin with.
+   */
+  serve(slot: Slot<C>): void {
+    this.#serving = true;
+    try {
+      let ready: Slot<C> | undefined = slot;
+      while (ready !== undefined) {
+        const waiter = this.#queue.shift();
+        if (waiter === undefined) return;
+        if (this.#queue.size === 0) this.#emptied();
+        if (ready.state !== "used") this.#bag.move(ready, "used");
+        waiter.lent(waiter.shares ? this.#join(ready) : this.#lease(ready));
+        // Who was served may have given back, or asked again.
+        const more = this.#queue.size > 0 && (waiter.shares || this.#bag.counts.idle > 0);
+        ready = more ? this.#nextReady(ready) : undefined;
+      }
+    } finally {
+      this.#serving = false;
+    }
+    // What came back meanwhile and cannot be lent without a check.
+    if (this.#bag.counts.idle > 0 && this.#queue.size > 0) this.#wanted();
+  }
+
+  /** What can be lent to who waits longest: the connection that was lent last, if both share it, else an idle one. */
+  #nextReady(last: Slot<C>): Slot<C> | undefined {
+    return this.#takesWaiter(last) ? last : this.takeReady();
+  }
+
+  #takesWaiter(slot: Slot<C>): boolean {
+    return this.#queue.head?.shares === true && this.#life.isOpen &&
+      this.#multiplexer?.takes(slot, this.#choice(this.#queue.size)) === true;
+  }
+}

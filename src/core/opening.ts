@@ -1,0 +1,170 @@
+/**
+ * When connections are opened.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import type { Clock } from "./clock.ts";
+import { isRejected } from "./connect_failure.ts";
+import type { Driver } from "./driver.ts";
+import type { Generations } from "./generations.ts";
+import type { ResolvedPoolOptions } from "./options.ts";
+import type { Outage } from "./outage.ts";
+import type { Removal } from "./removal.ts";
+import { Slot } from "./slot.ts";
+import type { SlowStart } from "./slow_start.ts";
+import { SteadyConnection } from "./steady_connection.ts";
+import type { WaiterQueue } from "./waiter_queue.ts";
+
+/** The limits of opening. */
+export type OpeningOptions<C> = Pick<
+  ResolvedPoolOptions<C>,
+  "max" | "connectTimeoutMs" | "session" | "maxUses" | "maxLifetimeMs"
+>;
+
+/** What becomes of a connect. */
+export interface OpeningHome<C> {
+  /**
+   * A connection is open, and nobody has it yet.
+   *
+   * @param slot Its slot.
+   */
+  opened(slot: Slot<C>): void;
+  /**
+   * A connect failed, and the next would fail alike.
+   *
+   * @param error Why.
+   */
+  rejected(error: unknown): void;
+  /**
+   * A connect failed; the next may fare better.
+   *
+   * @param slot Its slot; gone by now.
+   * @param error Why.
+   */
+  failed(slot: Slot<C>, error: unknown): void;
+  /**
+   * A connection that was open is lost.
+   *
+   * @param slot Its slot, still in the books.
+   * @param cause What is known of the loss.
+   */
+  lost(slot: Slot<C>, cause: unknown): void;
+  /** A place became free. */
+  freed(): void;
+}
+
+/** What connects are made with. */
+export interface OpeningParts<C> {
+  /** Opens and closes the physical connections. */
+  readonly driver: Driver<C>;
+  /** The limits. */
+  readonly options: OpeningOptions<C>;
+  /** Source of time, timers and chance. */
+  readonly clock: Clock;
+  /** Whether the pool lends. */
+  readonly life: { readonly isOpen: boolean };
+  /** The books. */
+  readonly bag: Pick<Bag<C>, "add" | "counts" | "total">;
+  /** Who waits. */
+  readonly queue: Pick<WaiterQueue<C>, "size">;
+  /** Numbers the generations. */
+  readonly generations: Pick<Generations, "current">;
+  /** Paces the attempts while the server cannot be had. */
+  readonly outage: Outage;
+  /** Paces them when it is back. */
+  readonly slowStart: SlowStart;
+  /** Takes out what could not be opened. */
+  readonly removal: Pick<Removal<C>, "discard">;
+  /** What becomes of a connect. */
+  readonly home: OpeningHome<C>;
+}
+
+/**
+ * Opens connections, as many as are waited for and allowed: one at a time while the server cannot be had, few when it has
+ * just come back. Connects are the pool's: a connection that was waited for is of use to whoever waits then.
+ */
+export class Opening<C> {
+  readonly #parts: OpeningParts<C>;
+  #epoch = 0;
+
+  /** @param parts What connects are made with. */
+  constructor(parts: OpeningParts<C>) {
+    this.#parts = parts;
+  }
+
+  /** Starts the connects that are waited for and not under way yet. */
+  grow(): void {
+    const { options, life, bag, queue, outage, slowStart } = this.#parts;
+    while (bag.total < options.max && life.isOpen) {
+      const { connecting, checking } = bag.counts;
+      if (connecting + checking >= queue.size) return;
+      if (outage.on) {
+        if (connecting > 0) return;
+        if (!outage.mayTry) return outage.wait();
+      } else if (connecting >= slowStart.limit) return;
+      this.#connect();
+    }
+  }
+
+  /** A worn connection is in use for want of another: tries whether there is one by now. */
+  replaceLater(): void {
+    const { options, bag, outage } = this.#parts;
+    if (!outage.on) return;
+    if (bag.counts.connecting === 0 && outage.mayTry && bag.total < options.max) this.#connect();
+  }
+
+  #connect(): void {
+    const { driver, options, clock, bag, generations } = this.#parts;
+    const { connectTimeoutMs, session, maxUses, maxLifetimeMs } = options;
+    const slot = new Slot<C>(generations.current);
+    const steady = new SteadyConnection(driver, {
+      connectTimeoutMs,
+      session,
+      maxUses,
+      maxLifetimeMs,
+      clock,
+      nextEpoch: () => ++this.#epoch,
+      onLost: (cause) => this.#lost(slot, cause),
+    });
+    slot.steady = steady;
+    bag.add(slot);
+    steady.open().then(
+      (connection) => this.#connected(slot, connection),
+      (error) => this.#failed(slot, error),
+    );
+  }
+
+  #connected(slot: Slot<C>, connection: C): void {
+    // Lost or destroyed before this continuation ran.
+    if (slot.state !== "connecting") return;
+    const { outage, slowStart, home } = this.#parts;
+    slot.connection = connection;
+    if (outage.on) {
+      outage.ended();
+      slowStart.begin();
+    }
+    slowStart.succeeded();
+    home.opened(slot);
+  }
+
+  #failed(slot: Slot<C>, error: unknown): void {
+    if (slot.state !== "connecting") return;
+    const { driver, life, outage, removal, home } = this.#parts;
+    removal.discard(slot);
+    if (life.isOpen) {
+      if (isRejected(driver, error)) home.rejected(error);
+      else {
+        outage.failed(error);
+        home.failed(slot, error);
+      }
+    }
+    home.freed();
+  }
+
+  #lost(slot: Slot<C>, cause: unknown): void {
+    if (slot.state !== "connecting") this.#parts.home.lost(slot, cause);
+    else this.#failed(slot, cause ?? new Error("the connection was lost at once"));
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Why an acquire gets no connection.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import { connectError } from "./connect_failure.ts";
+import { type ConnectError, TooManyConnectionsError, TooManyWaitersError } from "./errors.ts";
+import type { ResolvedPoolOptions } from "./options.ts";
+import type { Outage } from "./outage.ts";
+import type { Slot } from "./slot.ts";
+import type { PoolStats } from "./stats.ts";
+import type { Waiter } from "./waiter.ts";
+import type { WaiterQueue } from "./waiter_queue.ts";
+
+/** What decides who may wait. */
+export interface RefusalParts<C> {
+  /** Limits, and whether anybody waits for a server that cannot be had. */
+  readonly options: Pick<ResolvedPoolOptions, "max" | "maxWaiters" | "unavailable">;
+  /** The books. */
+  readonly bag: Pick<Bag<C>, "slots" | "counts" | "total">;
+  /** Who waits. */
+  readonly queue: Pick<WaiterQueue<C>, "head" | "has" | "size">;
+  /** Whether the server can be had. */
+  readonly outage: Pick<Outage, "on" | "error" | "mayTry">;
+  /** Whether a connection may be lent again at all. */
+  readonly isLendable: (slot: Slot<C>) => boolean;
+  /** Ends somebody's wait. */
+  readonly leave: (waiter: Waiter<C>) => void;
+  /** The pool's counts. */
+  readonly stats: () => PoolStats;
+}
+
+/** Decides who is let into the queue, and who has to leave it because a connect failed. */
+export class Refusal<C> {
+  readonly #parts: RefusalParts<C>;
+
+  /** @param parts What decides who may wait. */
+  constructor(parts: RefusalParts<C>) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Tells why a new waiter is not let in.
+   *
+   * @param timeoutMs Its deadline, in milliseconds from now; 0 if it must not queue.
+   * @returns The error; `undefined` if it may wait.
+   */
+  ofNewcomer(timeoutMs: number): Error | undefined {
+    if (this.#isHopeless()) return this.#unavailable();
+    const { options, bag, queue, outage, stats } = this.#parts;
+    if (timeoutMs !== 0 && options.maxWaiters === Infinity) return undefined;
+    const queued = queue.size - this.#coming();
+    if (queued < 0) return undefined;
+    if (timeoutMs === 0) {
+      return outage.on && bag.total < options.max
+        ? this.#unavailable()
+        : new TooManyConnectionsError(stats());
+    }
+    return queued >= options.maxWaiters ? new TooManyWaitersError(stats()) : undefined;
+  }
+
+  /** Connects and checks under way, and those that can be started now: each serves one waiter without queueing. */
+  #coming(): number {
+    const { options, bag, outage } = this.#parts;
+    const { connecting, checking, idle } = bag.counts;
+    const coming = connecting + checking + idle;
+    const free = options.max - bag.total;
+    if (!outage.on) return coming + free;
+    return connecting > 0 || !outage.mayTry ? coming : coming + Math.min(1, free);
+  }
+
+  /**
+   * A connect failed in vain: the next would fail alike.
+   *
+   * @param error Why.
+   */
+  rejected(error: unknown): void {
+    this.#refuse(() => true, error, false);
+  }
+
+  /**
+   * A connect failed: refuses who must not queue, and all for whom no connection is left, if that is wanted.
+   *
+   * @param error Why.
+   */
+  failed(error: unknown): void {
+    this.#refuse((waiter) => waiter.timeoutMs === 0, error, true);
+    if (this.#failsFast()) this.#refuseUnavailable();
+  }
+
+  /** A connection is gone: refuses all for whom none is left, if that is wanted. */
+  lost(): void {
+    if (this.#parts.queue.size > 0 && this.#isHopeless()) this.#refuseUnavailable();
+  }
+
+  /** Whether nobody waits for a server that cannot be had, if that is wanted and so. */
+  #isHopeless(): boolean {
+    if (!this.#failsFast()) return false;
+    const { options, bag, outage } = this.#parts;
+    // Whoever comes first after the pause waits for the attempt that is due.
+    return bag.counts.connecting > 0 || !outage.mayTry || bag.total >= options.max;
+  }
+
+  /** Whether waiting is no use: the server cannot be had, and no connection is left that may be lent again. */
+  #failsFast(): boolean {
+    const { options, bag, outage, isLendable } = this.#parts;
+    if (options.unavailable === "wait" || !outage.on) return false;
+    for (const slot of bag.slots()) {
+      if (slot.state === "connecting" || slot.state === "closing") continue;
+      if (isLendable(slot)) return false;
+    }
+    return true;
+  }
+
+  #unavailable(): ConnectError {
+    const { outage, stats } = this.#parts;
+    return connectError(outage.error, true, stats());
+  }
+
+  /** Nothing is left that could come back: only who waits for a connect that is under way waits on. */
+  #refuseUnavailable(): void {
+    const { bag, outage } = this.#parts;
+    let trials = bag.counts.connecting;
+    this.#refuse(() => trials-- <= 0, outage.error, true);
+  }
+
+  /** Rejects waiters because of a failed connect; each gets an error object of its own. */
+  #refuse(which: (waiter: Waiter<C>) => boolean, cause: unknown, retryable: boolean): void {
+    const { queue, leave, stats } = this.#parts;
+    const concerned: Waiter<C>[] = [];
+    for (let waiter = queue.head; waiter !== undefined; waiter = waiter.next) {
+      if (which(waiter)) concerned.push(waiter);
+    }
+    for (const waiter of concerned) {
+      // The callbacks before may have ended its wait.
+      if (!queue.has(waiter)) continue;
+      leave(waiter);
+      waiter.refused(connectError(cause, retryable, stats()));
+    }
+  }
+}

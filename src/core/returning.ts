@@ -1,0 +1,96 @@
+/**
+ * What becomes of a connection that is given back.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+import { clean, cleaningNeeded, type CleaningOptions } from "./cleaning.ts";
+import type { Driver, ResetLevel } from "./driver.ts";
+import type { LeaseHome } from "./lease.ts";
+import type { Lending } from "./lending.ts";
+import type { Removal } from "./removal.ts";
+import type { Slot } from "./slot.ts";
+import type { Trust } from "./trust.ts";
+
+/** Where connections that come back can go. */
+export interface ReturningParts<C> {
+  /** Tells what a connection is doing. */
+  readonly driver: Driver<C>;
+  /** How much is cleaned. */
+  readonly options: CleaningOptions<C>;
+  /** The books. */
+  readonly bag: Pick<Bag<C>, "move">;
+  /** Judges what comes back. */
+  readonly trust: Trust<C>;
+  /** Counts the doubts. */
+  readonly generations: { readonly doubts: number };
+  /** Closes what cannot be lent again. */
+  readonly removal: Pick<Removal<C>, "close" | "destroy">;
+  /** Lends on what can. */
+  readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+  /** Whether a connection may be lent again at all. */
+  readonly isLendable: (slot: Slot<C>) => boolean;
+  /** The server has answered on a connection that nobody has. */
+  readonly answered: (slot: Slot<C>, doubts: number) => void;
+  /** A worn connection is in use for want of another. */
+  readonly replaceLater: () => void;
+}
+
+/**
+ * Takes connections back: closed is what cannot be trusted any more, cleaned what is dirty, off the borrower's path; the
+ * rest is lent on or kept.
+ */
+export class Returning<C> implements LeaseHome<C> {
+  readonly #parts: ReturningParts<C>;
+  readonly #driver: Driver<C>;
+  readonly #trust: Trust<C>;
+  readonly #lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+
+  /** @param parts Where connections that come back can go. */
+  constructor(parts: ReturningParts<C>) {
+    this.#parts = parts;
+    this.#driver = parts.driver;
+    this.#trust = parts.trust;
+    this.#lending = parts.lending;
+  }
+
+  takeBack(slot: Slot<C>): void {
+    const { connection } = slot;
+    // Lost, or destroyed at the end of close, while it was lent.
+    if (slot.state !== "used" || connection === undefined) return;
+    const shared = slot.shares > 0;
+    if (shared && this.#lending.leftToOthers(slot)) return;
+    const status = this.#driver.status(connection);
+    const trust = this.#trust;
+    if (status === "idle" && trust.isPlain(slot) && trust.isTrusted(slot)) {
+      return this.#lending.offer(slot);
+    }
+    const { removal, isLendable, replaceLater, options } = this.#parts;
+    if (status === "busy" || status === "unknown") return removal.destroy(slot);
+    if (!isLendable(slot) || trust.isWornByNow(slot)) return removal.close(slot);
+    if (slot.retiring) replaceLater();
+    const level = cleaningNeeded(options.reset, status, shared);
+    if (level === "none") this.#lending.welcome(slot);
+    else void this.#clean(slot, level);
+  }
+
+  discard(slot: Slot<C>): void {
+    if (slot.state === "used") this.#parts.removal.destroy(slot);
+  }
+
+  async #clean(slot: Slot<C>, level: ResetLevel): Promise<void> {
+    const { steady } = slot;
+    if (steady === undefined) return;
+    const { bag, options, generations, answered, removal } = this.#parts;
+    bag.move(slot, "resetting");
+    const cleaning = slot.cleaning = new AbortController();
+    const { doubts } = generations;
+    const isClean = await clean(this.#driver, steady, level, options, cleaning.signal);
+    slot.cleaning = undefined;
+    if (slot.state !== "resetting") return;
+    // Whatever the reason: a connection that cannot be cleaned is not lent again.
+    if (isClean) answered(slot, doubts);
+    else removal.destroy(slot);
+  }
+}
