@@ -46,8 +46,10 @@ export interface PoolOptions<C = unknown> {
    * How much of a session's state is cleaned when a connection comes back, off the caller's path: `"rollback"`: only an
    * open transaction is rolled back, so that **the next borrower gets whatever was SET, temporary tables, session-level
    * locks and LISTEN**; `"session"`: all of that is cleaned, too, prepared statements are kept; `"discard"`: all. With
-   * `"none"` no connection is lent in the middle of a transaction either. Only exclusive leases are cleaned after; single
-   * statements leave nothing but what they `SET` themselves.
+   * `"none"` no connection is lent in the middle of a transaction either. Only exclusive leases are cleaned after:
+   * **what a single statement leaves on a connection is not cleaned after it, at any level**, be it a `SET`, a
+   * `set_config(…)` for the session, or a session-level advisory lock (`select pg_advisory_lock(…)`), and whoever gets or
+   * shares the connection next finds it. Use a lease for them.
    *
    * @default {"rollback"}
    */
