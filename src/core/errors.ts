@@ -118,6 +118,13 @@ export class AcquireTimeoutError extends SteadyError {
   ): AcquireTimeoutError {
     const args = cause === undefined ? [message] : [message, { cause }];
     const error: Writable<AcquireTimeoutError> = Reflect.construct(Error, args, this);
+    if (!FRAMELESS_HAVE_STACKS) {
+      Object.defineProperty(error, "stack", {
+        value: `${error.name}: ${message}`,
+        configurable: true,
+        writable: true,
+      });
+    }
     error.code = "ACQUIRE_TIMEOUT";
     error.outcome = "not-applied";
     error.retryable = true;
@@ -131,6 +138,10 @@ export class AcquireTimeoutError extends SteadyError {
     setName(this, "AcquireTimeoutError");
   }
 }
+
+/** Whether an error without frames has its head line for a stack, as elsewhere than on Bun: loggers print that. */
+const FRAMELESS_HAVE_STACKS: boolean =
+  Reflect.construct(Error, ["?"], class extends Error {}).stack !== undefined;
 
 type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 

@@ -175,14 +175,11 @@ test("A deadline ends a unit of work here and at the server", async () => {
 test("cancel() ends what is executed and leaves the connection, and the transaction, in place (T-16)", async () => {
   await using b = await Bench.open();
   await b.steady.begin();
-  let executing: () => void = () => {};
-  const executes = new Promise<void>((resolve) => executing = resolve);
-  const sleeping = b.steady.run((connection) => {
-    executing();
-    return connection.run("select pg_sleep(600)");
-  });
+  const sleeping = b.steady.run((connection) => connection.run("select pg_sleep(600)"));
   const cancelled = assertRejects(() => sleeping, Error, "canceling statement");
-  await executes;
+  const executing =
+    "select 1 from pg_stat_activity where pid = $1 and state = 'active' and query like '%pg_sleep%'";
+  while ((await query(b.url, executing, [b.steady.connection?.pid ?? 0])).length === 0);
   await b.steady.cancel();
   await cancelled;
   await assertRejects(() => b.run("select 1"), Error, "current transaction is aborted");

@@ -62,6 +62,8 @@ export interface CommandResult {
 const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
 /** read_only_sql_transaction. */
 const READ_ONLY = "25006";
+/** How long after a cancel that did not end a statement the next one is sent, in milliseconds. */
+const CANCEL_AGAIN_MS = 50;
 /** How long a statement that was cancelled may take to end, in milliseconds, the request included. */
 const CANCEL_GRACE_MS = 1_000;
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
@@ -682,8 +684,18 @@ export class PostgresConnection {
       grace.abort(silence);
       this.destroy(silence);
     }, CANCEL_GRACE_MS);
-    statement.onEnd = () => clearTimeout(timer);
-    void this.cancelCurrent(grace.signal).catch(ignore);
+    let again: ReturnType<typeof setTimeout> | undefined;
+    statement.onEnd = () => {
+      clearTimeout(timer);
+      clearTimeout(again);
+    };
+    const ask = (): void => {
+      this.cancelCurrent(grace.signal).then(() => {
+        // The server may not have begun with it when it was asked, and then it cancels nothing.
+        if (statement === this.#current) again = setTimeout(ask, CANCEL_AGAIN_MS);
+      }, ignore);
+    };
+    ask();
   }
 
   /**

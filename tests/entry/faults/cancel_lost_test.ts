@@ -32,11 +32,13 @@ for (
     ["is reset", (proxy: FaultProxy) => void (proxy.arrivals = "reset")],
     [
       "is taken, and its request lost",
-      (proxy: FaultProxy) => void proxy.strike(ofType("client", "cancel"), "cut"),
+      (proxy: FaultProxy) => {
+        proxy.judge = (message) => ofType("client", "cancel")(message) ? "cut" : "pass";
+      },
     ],
   ] as const
 ) {
-  test(`DESIGN 5.5: a cancel whose connect ${name} ends the wait all the same, and its connection`, async () => {
+  test(`DESIGN 5.5: a cancel whose connect ${name}, again and again, ends the wait all the same, and its connection`, async () => {
     await using parts = await rig({ max: 1 });
     const { schema, proxy, db } = parts;
     await warm(db, 1);
@@ -53,3 +55,20 @@ for (
     assertAtRest(db);
   });
 }
+
+test("DESIGN 5.5: a cancel whose request was lost is sent again", async () => {
+  await using parts = await rig({ max: 1 });
+  const { schema, proxy, db } = parts;
+  await warm(db, 1);
+  const { query, free } = await hang(parts);
+  void proxy.strike(ofType("client", "cancel"), "cut");
+  query.cancel();
+  const error = await assertRejects(async () => await query);
+  assertEquals(
+    ["code", "outcome"].map((name) => Reflect.get(error as object, name)),
+    ["57014", "refused"],
+  );
+  await free();
+  assertEquals(await schema.column("t", "x"), []);
+  assertAtRest(db);
+});

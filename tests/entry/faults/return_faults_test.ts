@@ -36,9 +36,7 @@ for (const reset of LEVELS) {
       assertEquals([row?.pid === pid, row?.word], [false, null], how);
       // The first time there was none before.
       assertEquals(proxy.sessions - before, before === 0 ? 2 : 1, how);
-      proxy.open.filter((connection) => connection.pid === pid).forEach((old) =>
-        old.cut()
-      );
+      proxy.open.filter((connection) => connection.pid === pid).forEach((old) => old.cut());
       await schema.terminate(pid);
       assertEquals(await schema.column("t", "x"), [], how);
       assertAtRest(db);
