@@ -1,0 +1,118 @@
+import { assertEquals } from "@std/assert";
+import { Bag } from "../../../src/core/bag.ts";
+import type { Lease } from "../../../src/core/lease.ts";
+import { Lending } from "../../../src/core/lending.ts";
+import type { Slot } from "../../../src/core/slot.ts";
+import { Trust } from "../../../src/core/trust.ts";
+import { TurnClock } from "../../../src/core/turn_clock.ts";
+import { Waiter } from "../../../src/core/waiter.ts";
+import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
+import { VirtualClock } from "../../../src/testing/mod.ts";
+import { must } from "../setup.ts";
+import { test } from "../../support/harness.ts";
+import { addSlot } from "./slots.ts";
+
+function bench() {
+  const clock = new VirtualClock();
+  const bag = new Bag<string>();
+  const queue = new WaiterQueue<string>(clock, () => {});
+  const generations = { doubts: 0 };
+  const turn = new TurnClock(clock, () => {});
+  const said: string[] = [];
+  const lending: Lending<string> = new Lending<string>({
+    max: 3,
+    countsUses: false,
+    life: { isOpen: true },
+    bag,
+    queue,
+    trust: new Trust<string>(turn, generations, { on: false }, {
+      checkAfterIdleMs: 1_000,
+      looksTwice: false,
+    }),
+    turn,
+    multiplexer: undefined,
+    home: { takeBack: (slot) => lending.offer(slot), discard: () => {} },
+    close: (slot) => bag.move(slot, "closing"),
+    emptied: () => said.push("emptied"),
+    wanted: () => said.push("wanted"),
+  });
+  const idle = (name: string): Slot<string> => {
+    const slot = addSlot(bag, "idle");
+    slot.connection = name;
+    return slot;
+  };
+  const wait = (lent: (lease: Lease<string>) => void) =>
+    queue.push(new Waiter<string>(lent, () => {}, Infinity, Infinity));
+  return { bag, clock, generations, idle, lending, queue, said, wait };
+}
+
+test("Lending lends what was used last, to nobody while somebody waits", () => {
+  const { bag, idle, lending, wait } = bench();
+  assertEquals(lending.lendIdle(), undefined);
+  idle("first");
+  idle("second");
+  assertEquals(lending.lendIdle()?.connection, "second");
+  assertEquals(lending.lendShared()?.connection, "first");
+  assertEquals([bag.counts.used, bag.counts.idle], [2, 0]);
+  idle("third");
+  wait(() => {});
+  assertEquals([lending.lendIdle(), lending.lendShared()], [undefined, undefined]);
+});
+
+test("Lending looks below what is in doubt, and no further than what was idle for too long", async () => {
+  const { clock, generations, idle, lending } = bench();
+  const [below, above] = [idle("below"), idle("above")];
+  generations.doubts++;
+  assertEquals(lending.takeReady(), undefined);
+  below.cleared = 1;
+  assertEquals(lending.takeReady(), below);
+  lending.offer(below);
+  above.cleared = 1;
+  await clock.advance(1_001);
+  assertEquals([lending.takeReady(), below.state, above.state], [undefined, "idle", "idle"]);
+});
+
+test("Lending gives what is ready to who waits longest, else keeps it", () => {
+  const { bag, idle, lending, said, wait } = bench();
+  idle("one");
+  const slot = must(lending.takeReady());
+  const served: string[] = [];
+  wait(() => served.push("first"));
+  wait(() => served.push("second"));
+  lending.offer(slot);
+  assertEquals([served, bag.counts.used, said], [["first"], 1, []]);
+  lending.offer(slot);
+  assertEquals([served, said], [["first", "second"], ["emptied"]]);
+  lending.offer(slot);
+  assertEquals([slot.state, bag.top], ["idle", slot]);
+});
+
+test("Lending serves in one loop who gives back in the very callback", () => {
+  const { bag, idle, lending, queue, wait } = bench();
+  idle("one");
+  const slot = must(lending.takeReady());
+  let deepest = 0;
+  let depth = 0;
+  for (let count = 0; count < 10_000; count++) {
+    wait((lease) => {
+      deepest = Math.max(deepest, ++depth);
+      assertEquals(lending.isServing, true);
+      lease.release();
+      depth--;
+    });
+  }
+  lending.offer(slot);
+  assertEquals([deepest, queue.size, bag.counts.idle, lending.isServing], [1, 0, 1, false]);
+});
+
+test("Lending keeps what is in doubt, and says that it is wanted", () => {
+  const { generations, idle, lending, queue, said, wait } = bench();
+  idle("one");
+  const slot = must(lending.takeReady());
+  generations.doubts++;
+  lending.welcome(slot);
+  assertEquals([slot.state, said], ["idle", []]);
+  wait(() => {});
+  lending.welcome(slot);
+  assertEquals([slot.state, queue.size, said], ["idle", 1, ["wanted"]]);
+});

@@ -1,0 +1,135 @@
+import { assertEquals } from "@std/assert";
+import { Bag } from "../../../src/core/bag.ts";
+import { Opening } from "../../../src/core/opening.ts";
+import { Outage } from "../../../src/core/outage.ts";
+import { Removal } from "../../../src/core/removal.ts";
+import { SlowStart } from "../../../src/core/slow_start.ts";
+import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
+import { test } from "../../support/harness.ts";
+
+function bench() {
+  const clock = new VirtualClock();
+  const driver = new FakeDriver({ clock });
+  const bag = new Bag<FakeConnection>();
+  const queue = { size: 0 };
+  const life = { isOpen: true };
+  const said: string[] = [];
+  const outage = new Outage(clock, 10_000, () => opening.grow());
+  const slowStart = new SlowStart(4);
+  const removal = new Removal<FakeConnection>(bag, undefined, () => {});
+  const opening = new Opening<FakeConnection>({
+    driver,
+    options: {
+      max: 4,
+      connectTimeoutMs: 1_000,
+      session: undefined,
+      maxUses: Infinity,
+      maxLifetimeMs: Infinity,
+    },
+    clock,
+    life,
+    bag,
+    queue,
+    generations: { current: 7 },
+    outage,
+    slowStart,
+    removal,
+    home: {
+      opened: (slot) => {
+        said.push(`opened ${slot.steady?.epoch}`);
+        bag.move(slot, "used");
+      },
+      rejected: () => said.push("rejected"),
+      failed: (slot) => said.push(`failed ${slot.state}`),
+      lost: (slot) => {
+        said.push("lost");
+        removal.drop(slot);
+      },
+      freed: () => said.push("freed"),
+    },
+  });
+  return { bag, clock, driver, life, opening, outage, queue, removal, said, slowStart };
+}
+
+test("Opening opens as many as wait and no more than allowed, numbered one by one", async () => {
+  const { bag, clock, opening, queue, removal, said } = bench();
+  opening.grow();
+  assertEquals(bag.total, 0);
+  queue.size = 3;
+  opening.grow();
+  opening.grow();
+  assertEquals([bag.total, bag.counts.connecting], [3, 3]);
+  queue.size = 100;
+  opening.grow();
+  assertEquals(bag.total, 4);
+  await clock.settle();
+  assertEquals(said, ["opened 1", "opened 2", "opened 3", "opened 4"]);
+  assertEquals([...bag.slots()].map(({ generation }) => generation), [7, 7, 7, 7]);
+  removal.destroyAll();
+});
+
+test("Opening opens one at a time while the server cannot be had, few when it is back", async () => {
+  const { bag, clock, driver, opening, outage, queue, removal, said, slowStart } = bench();
+  queue.size = 10;
+  driver.refuse("connect", 4);
+  opening.grow();
+  await clock.settle();
+  assertEquals([bag.total, outage.on, said.length], [0, true, 8]);
+  assertEquals(said.slice(0, 2), ["failed gone", "freed"]);
+  driver.hold("connect");
+  opening.grow();
+  await clock.advance(100);
+  opening.grow();
+  assertEquals(bag.counts.connecting, 1);
+  for (const call of driver.held("connect")) call.answer();
+  await clock.settle();
+  assertEquals([outage.on, slowStart.limit, said.at(-1)], [false, 2, "opened 1"]);
+  opening.grow();
+  assertEquals(bag.counts.connecting, 2);
+  removal.destroyAll();
+});
+
+test("Opening tells a server that refuses for good from one that cannot be had", async () => {
+  const { clock, driver, opening, outage, queue, said } = bench();
+  queue.size = 1;
+  driver.rejectCredentials();
+  opening.grow();
+  await clock.settle();
+  assertEquals([said, outage.on], [["rejected", "freed"], false]);
+});
+
+test("Opening says nothing of a failure when the pool closes, but that a place is free", async () => {
+  const { clock, driver, life, opening, outage, queue, said } = bench();
+  queue.size = 1;
+  driver.refuse("connect", 1);
+  opening.grow();
+  life.isOpen = false;
+  opening.grow();
+  await clock.settle();
+  assertEquals([said, outage.on], [["freed"], false]);
+});
+
+test("Opening hands on that an open connection is lost", async () => {
+  const { bag, clock, driver, opening, queue, said } = bench();
+  queue.size = 1;
+  opening.grow();
+  await clock.settle();
+  for (const connection of driver.connections) driver.terminate(connection);
+  await clock.settle();
+  assertEquals([said, bag.total], [["opened 1", "lost"], 0]);
+});
+
+test("Opening.replaceLater() tries only in an outage, when it may and nobody does", async () => {
+  const { bag, clock, driver, opening, outage, removal } = bench();
+  opening.replaceLater();
+  assertEquals(bag.total, 0);
+  outage.failed(new Error("down"));
+  opening.replaceLater();
+  assertEquals(bag.total, 0);
+  await clock.advance(100);
+  driver.hold("connect");
+  opening.replaceLater();
+  opening.replaceLater();
+  assertEquals(bag.counts.connecting, 1);
+  removal.destroyAll();
+});
