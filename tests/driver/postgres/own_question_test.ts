@@ -72,7 +72,12 @@ function cutting(): { cutting: Runtime; cut(how: Cut): Promise<number> } {
 }
 
 function newWatch({ pid }: PostgresConnection): CommitWatch {
-  return new CommitWatch({ learns: true, pid, server: { system: "1", timeline: "1" } });
+  return new CommitWatch({
+    readOnly: false,
+    learns: true,
+    pid,
+    server: { system: "1", timeline: "1" },
+  });
 }
 
 const STATEMENTS = {
