@@ -14,7 +14,7 @@
 
 import type { CommitOutcome } from "../../core/errors.ts";
 import { quoteLiteral } from "./commands.ts";
-import type { CommitTicket } from "./commit_watch.ts";
+import { type CommitTicket, READING_MS } from "./commit_watch.ts";
 import type { PostgresConnection } from "./connection.ts";
 import { isPostgresError } from "./porsager.ts";
 
@@ -125,7 +125,10 @@ async function provesCommit(
   if (Number(time) < second) return "committed";
   // One that was taken while nothing else was going on, as at the end of a recovery: all ids below were on disk then.
   if (isWhole !== "t") return "unknown";
-  if (BigInt(ticket.xid) >= fullId(next)) return Number(time) > second ? "rolled-back" : "unknown";
+  if (BigInt(ticket.xid) >= fullId(next)) {
+    // The id had been given before that checkpoint, and was not on disk; if that was before for certain.
+    return Number(time) > second + READING_MS / 1_000 + 1 ? "rolled-back" : "unknown";
+  }
   // Unless it was lost in one crash, given to another, and that was on disk before a second crash: not within so short a time.
   return Number(now) - ticket.learntAt <= ONE_CRASH_S ? "committed" : "unknown";
 }

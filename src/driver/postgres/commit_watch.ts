@@ -12,7 +12,7 @@ import { mayBeFollowed, mayEndTransaction, mayWrite } from "./statement_kind.ts"
 export interface CommitTicket {
   /** Its id, with epoch (`xid8`). */
   readonly xid: string;
-  /** When the id was learnt, in seconds since 1970 by the server's clock. */
+  /** A time before the id was learnt, by seconds at most: in seconds since 1970, by the server's clock. */
   readonly learntAt: number;
   /** Number of the moment it was learnt at: connections have one of when they were opened. */
   readonly moment: number;
@@ -47,11 +47,43 @@ const SETS_MODE =
   /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only|notify/i;
 
 /** The answer is one row; without an id it is null. */
-const ASK_TEXT =
-  "select pg_catalog.pg_current_xact_id_if_assigned(), pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())";
+const ASK_TEXT = "select pg_catalog.pg_current_xact_id_if_assigned()";
 
-/** The question as a message of the simple protocol: it leaves no statement behind that somebody could deallocate. */
+/** The questions as messages of the simple protocol: they leave no statement behind that somebody could deallocate. */
 const QUESTION: Uint8Array = queryMessage(ASK_TEXT);
+/** To ask for the time costs as much again as to ask for the id. */
+const QUESTION_WITH_TIME: Uint8Array = queryMessage(
+  `${ASK_TEXT}, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())`,
+);
+
+/** How long a reading of the server's clock is good enough, in milliseconds. */
+export const READING_MS = 5_000;
+
+/** What is known of the clock of a connection's server. */
+export class ServerClock {
+  #seconds = NaN;
+  #readAt = -Infinity;
+
+  /** Whether it was read lately. */
+  get isFresh(): boolean {
+    return performance.now() - this.#readAt < READING_MS;
+  }
+
+  /** The last reading, in seconds since 1970: it is later by now. */
+  get seconds(): number {
+    return this.#seconds;
+  }
+
+  /**
+   * It was read.
+   *
+   * @param seconds In seconds since 1970.
+   */
+  read(seconds: number): void {
+    this.#seconds = seconds;
+    this.#readAt = performance.now();
+  }
+}
 
 function queryMessage(text: string): Uint8Array {
   const body = new TextEncoder().encode(text);
@@ -68,6 +100,7 @@ export class CommitWatch {
   readonly #readOnly: boolean;
   readonly #pid: number;
   readonly #server: ServerIdentity | undefined;
+  readonly #clock: ServerClock;
   #ticket: CommitTicket | undefined;
   #endedByHand = false;
   #modeSet = false;
@@ -81,8 +114,10 @@ export class CommitWatch {
       learns: boolean;
       pid: number;
       server: ServerIdentity | undefined;
+      clock: ServerClock;
     },
   ) {
+    this.#clock = options.clock;
     this.#readOnly = options.readOnly;
     this.#learns = options.learns && !options.readOnly;
     this.#pid = options.pid;
@@ -120,7 +155,8 @@ export class CommitWatch {
     if (SETS_MODE.test(query.string ?? "")) this.#modeSet = true;
     if (!this.#learns || this.#server === undefined) return undefined;
     if (this.#endedByHand || this.#ticket !== undefined) return undefined;
-    return mayWrite(query) && mayBeFollowed(query) ? QUESTION : undefined;
+    if (!mayWrite(query) || !mayBeFollowed(query)) return undefined;
+    return this.#clock.isFresh ? QUESTION : QUESTION_WITH_TIME;
   }
 
   /**
@@ -129,11 +165,12 @@ export class CommitWatch {
    * @param row Body of the DataRow; `undefined` if there was none.
    */
   answered(row: Uint8Array | undefined): void {
-    const [xid, learntAt] = row === undefined ? [] : textColumns(row);
-    if (this.#server === undefined || xid === undefined || learntAt === undefined) return;
+    const [xid, seconds] = row === undefined ? [] : textColumns(row);
+    if (seconds !== undefined) this.#clock.read(Number(seconds));
+    if (this.#server === undefined || xid === undefined) return;
     this.#ticket = {
       xid,
-      learntAt: Number(learntAt),
+      learntAt: this.#clock.seconds,
       moment: nextMoment(),
       pid: this.#pid,
       server: this.#server,

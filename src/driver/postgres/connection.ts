@@ -12,6 +12,7 @@ import {
   type CommitWatch,
   IDENTITY_TEXT,
   nextMoment,
+  ServerClock,
   type ServerIdentity,
 } from "./commit_watch.ts";
 import { dial, type Endpoint } from "./dial.ts";
@@ -278,6 +279,12 @@ export class PostgresConnection {
    * @internal
    */
   commitWatch: CommitWatch | undefined = undefined;
+  /**
+   * What is known of the server's clock.
+   *
+   * @internal
+   */
+  readonly serverClock: ServerClock = new ServerClock();
   /**
    * Number of the moment it was opened.
    *

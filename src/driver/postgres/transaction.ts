@@ -129,6 +129,7 @@ export async function runTransaction<R, T extends PostgresTypes>(
     learns,
     pid: connection.pid,
     server,
+    clock: connection.serverClock,
   });
   try {
     return await transaction.run(fn);

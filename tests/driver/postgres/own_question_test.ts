@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type { Runtime } from "../../../src/core/runtime.ts";
-import { CommitWatch } from "../../../src/driver/postgres/commit_watch.ts";
+import { CommitWatch, ServerClock } from "../../../src/driver/postgres/commit_watch.ts";
 import type { PostgresConnection } from "../../../src/driver/postgres/connection.ts";
 import { PostgresDriver } from "../../../src/driver/postgres/driver.ts";
 import { resolvePostgresOptions } from "../../../src/driver/postgres/options.ts";
@@ -77,6 +77,7 @@ function newWatch({ pid }: PostgresConnection): CommitWatch {
     learns: true,
     pid,
     server: { system: "1", timeline: "1" },
+    clock: new ServerClock(),
   });
 }
 
