@@ -30,8 +30,8 @@ export interface LendingParts<C> {
   readonly turn: TurnClock;
   /** Packs single statements, where they may share a connection. */
   readonly multiplexer: Multiplexer<C> | undefined;
-  /** Where leases go when they are released. */
-  readonly home: LeaseHome<C>;
+  /** Makes what leases go to when they are released: no step comes between, as that is taken at every release. */
+  readonly home: (lending: Lending<C>) => LeaseHome<C>;
   /** Closes what is worn. */
   readonly close: (slot: Slot<C>) => void;
   /** Called when nobody waits any more. */
@@ -70,10 +70,10 @@ export class Lending<C> {
     this.#trust = parts.trust;
     this.#turn = parts.turn;
     this.#multiplexer = parts.multiplexer;
-    this.#home = parts.home;
     this.#close = parts.close;
     this.#emptied = parts.emptied;
     this.#wanted = parts.wanted;
+    this.#home = parts.home(this);
   }
 
   /** Whether those who wait are being served: what comes back in a callback of theirs is seen to in turn. */

@@ -142,25 +142,22 @@ export class Pool<C> implements AsyncDisposable {
       trust,
       turn,
       multiplexer,
-      home: {
-        takeBack: (slot) => returning.takeBack(slot),
-        discard: (slot) => returning.discard(slot),
-      },
+      home: (lending) =>
+        new Returning<C>({
+          driver,
+          options: resolved,
+          bag,
+          trust,
+          generations,
+          removal,
+          lending,
+          isLendable,
+          answered,
+          replaceLater: () => this.#opening.replaceLater(),
+        }),
       close: (slot) => removal.close(slot),
       emptied,
       wanted: grow,
-    });
-    const returning = new Returning<C>({
-      driver,
-      options: resolved,
-      bag,
-      trust,
-      generations,
-      removal,
-      lending,
-      isLendable,
-      answered,
-      replaceLater: () => this.#opening.replaceLater(),
     });
 
     // How they come, and come again.

@@ -19,7 +19,7 @@ function bench() {
   const generations = { doubts: 0 };
   const turn = new TurnClock(clock, () => {});
   const said: string[] = [];
-  const lending: Lending<string> = new Lending<string>({
+  const lending = new Lending<string>({
     max: 3,
     countsUses: false,
     life: { isOpen: true },
@@ -31,7 +31,7 @@ function bench() {
     }),
     turn,
     multiplexer: undefined,
-    home: { takeBack: (slot) => lending.offer(slot), discard: () => {} },
+    home: (lending) => ({ takeBack: (slot) => lending.offer(slot), discard: () => {} }),
     close: (slot) => bag.move(slot, "closing"),
     emptied: () => said.push("emptied"),
     wanted: () => said.push("wanted"),
