@@ -39,7 +39,7 @@ export interface WorldOptions {
 export type Reaction = "keep" | "release" | "destroy" | "ask again" | "send home";
 
 /** Turns that are enough for whatever one event sets off. */
-const ALL_TURNS = 32;
+const ALL_TURNS = 128;
 
 /** Whose pool is asked what it thinks of its connections: worlds come one after the other. */
 let present: World | undefined;
