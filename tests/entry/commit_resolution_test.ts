@@ -177,7 +177,7 @@ test("A transaction that was begun READ ONLY and set READ WRITE is looked up as 
     assertEquals(await schema.column("t", "x"), []);
   }));
 
-test("The id is learnt once, behind the first write, and costs no wait of its own", () =>
+test("The id is learnt once, with the first write, and costs no wait of its own", () =>
   rig(async ({ proxy, db }) => {
     await db.sql`select 1`;
     const before = proxy.messages.length;
@@ -192,10 +192,10 @@ test("The id is learnt once, behind the first write, and costs no wait of its ow
       statementOf(message)?.includes("pg_current_xact_id_if_assigned")
     );
     assertEquals(asked.length, 1);
-    // Directly behind the INSERT's Sync, which was not answered yet.
+    // Directly behind the INSERT's Execute, and before its Sync.
     const at = seen.indexOf(asked[0] as WireMessage);
     const earlier = seen.slice(0, at).filter(({ from }) => from === "client").at(-1);
-    assertEquals(earlier?.type, "S");
+    assertEquals(earlier?.type, "E");
     const later = seen.slice(at).find((message) => statementOf(message)?.startsWith("insert"));
     assert(later !== undefined);
   }));

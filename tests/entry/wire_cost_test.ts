@@ -46,14 +46,14 @@ test("A statement, a lease, a transaction cost what they say, and nothing else",
       await messagesOf(proxy, () => db.use(({ sql }) => sql`insert into t values (${1})`)),
       ["BES"],
     );
-    // The question behind the first write waits for nothing: it has left before the write is answered.
+    // The question with the first write (Parse, Bind, Execute) has one end with it, and costs no wait.
     assertEquals(
       await messagesOf(proxy, () =>
         db.transaction(async (sql) => {
           await sql`insert into t values (${1})`;
           await sql`insert into t values (${1})`;
         })),
-      ["Q", "BESQ", "", "BES", "Q"],
+      ["Q", "BEPBES", "BES", "Q"],
     );
     assertEquals(
       await messagesOf(proxy, () =>

@@ -49,10 +49,48 @@ const SETS_MODE =
 /** The answer is one row; without an id it is null. */
 const ASK_TEXT = "select pg_catalog.pg_current_xact_id_if_assigned()";
 
-/** The questions as messages of the simple protocol: they leave no statement behind that somebody could deallocate. */
-const QUESTION: Uint8Array = queryMessage(ASK_TEXT);
+/** A question of our own, in either protocol; neither leaves a statement behind that somebody could deallocate. */
+export interface Question {
+  /** A message of the simple protocol, to be sent behind one. */
+  readonly simple: Uint8Array;
+  /** Messages of the extended protocol, to be sent before the Sync of a statement: it is answered with it, in one go. */
+  readonly extended: Uint8Array;
+}
+
+function ask(text: string): Question {
+  const string = (value: string): Uint8Array => new TextEncoder().encode(`${value}\0`);
+  // Parse, Bind, Execute: without names, parameters, formats or limits.
+  return {
+    simple: message("Q", string(text)),
+    extended: concat(
+      message("P", string(""), string(text), new Uint8Array(2)),
+      message("B", string(""), string(""), new Uint8Array(6)),
+      message("E", string(""), new Uint8Array(4)),
+    ),
+  };
+}
+
+function message(type: string, ...parts: Uint8Array[]): Uint8Array {
+  const body = concat(...parts);
+  const header = new Uint8Array(5);
+  header[0] = type.charCodeAt(0);
+  new DataView(header.buffer).setInt32(1, body.length + 4);
+  return concat(header, body);
+}
+
+function concat(...parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+const QUESTION: Question = ask(ASK_TEXT);
 /** To ask for the time costs as much again as to ask for the id. */
-const QUESTION_WITH_TIME: Uint8Array = queryMessage(
+const QUESTION_WITH_TIME: Question = ask(
   `${ASK_TEXT}, pg_catalog.date_part('epoch', pg_catalog.clock_timestamp())`,
 );
 
@@ -83,15 +121,6 @@ export class ServerClock {
     this.#seconds = seconds;
     this.#readAt = performance.now();
   }
-}
-
-function queryMessage(text: string): Uint8Array {
-  const body = new TextEncoder().encode(text);
-  const message = new Uint8Array(body.length + 6);
-  message[0] = 0x51; // Q
-  new DataView(message.buffer).setInt32(1, body.length + 5);
-  message.set(body, 5);
-  return message;
 }
 
 /** Follows one transaction on one connection. */
@@ -148,9 +177,9 @@ export class CommitWatch {
    * A statement of the transaction is sent.
    *
    * @param query Built.
-   * @returns What to send behind it; `undefined` for nothing.
+   * @returns What to ask with it; `undefined` for nothing.
    */
-  sent(query: PorsagerQuery): Uint8Array | undefined {
+  sent(query: PorsagerQuery): Question | undefined {
     if (mayEndTransaction(query)) this.#endedByHand = true;
     if (SETS_MODE.test(query.string ?? "")) this.#modeSet = true;
     if (!this.#learns || this.#server === undefined) return undefined;

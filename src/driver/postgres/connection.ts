@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
@@ -104,8 +105,8 @@ export class PostgresConnection {
   #seenError: ServerError | undefined;
   #cancelling = false;
   #quietDuringCancel = false;
-  /** Our own question behind the statement in flight: until that has left. */
-  #question: Uint8Array | undefined;
+  /** Who wants to ask something of its own with the statement in flight: until that has left. */
+  #toAsk: CommitWatch | undefined;
   /** Who wants the answer. */
   #asker: CommitWatch | undefined;
   #quietDuringQuestion = false;
@@ -123,7 +124,7 @@ export class PostgresConnection {
     this.#socket = socket;
     this.#duplex = new Duplex(socket, this.#tap, {
       wrote: () => this.#wrote(),
-      behind: () => this.#questionToSend(),
+      leaving: (bytes) => this.#withQuestion(bytes),
     });
     socket.receive({
       data: (bytes) => this.#received(bytes),
@@ -182,6 +183,10 @@ export class PostgresConnection {
 
   /** Passes bytes on to porsager but for the answer to our own question, of which it must not know. */
   #passAround(question: OwnQuestion, bytes: Uint8Array): void {
+    if (question.skipped) {
+      this.#tap.question = undefined;
+      return this.#pass(bytes);
+    }
     const { begins = bytes.length, ends } = question;
     if (ends !== undefined) {
       this.#tap.question = undefined;
@@ -189,6 +194,8 @@ export class PostgresConnection {
     }
     if (begins > 0) this.#pass(bytes.subarray(0, begins));
     if (ends === undefined) return;
+    // The end of the statement: it may have come in pieces, of which the first went with the answer.
+    if (question.inside) this.#duplex.received(Uint8Array.of(0x5a, 0, 0, 0, 5, this.#tap.status));
     if (ends < bytes.length) this.#duplex.received(bytes.subarray(ends));
     if (this.#quietDuringQuestion) {
       this.#quietDuringQuestion = false;
@@ -196,24 +203,26 @@ export class PostgresConnection {
     }
   }
 
-  /** Asks a question of our own behind the statement that was just started. */
-  #askBehind(asker: CommitWatch, query: PorsagerQuery): void {
-    this.#question = asker.sent(query);
-    if (this.#question === undefined) return;
+  /**
+   * Adds our own question to the bytes of the statement that it is asked with: before its Sync, so that the server answers
+   * both in one go; behind one of the simple protocol, which has no such place.
+   */
+  #withQuestion(bytes: Uint8Array): Uint8Array {
+    const asker = this.#toAsk;
+    const statement = this.#current;
+    if (asker === undefined || statement === undefined) return bytes;
+    const { query, syncsBefore } = statement;
+    const isSimple = query.options.simple === true;
+    // What is only described is not complete; what could not be built is but a Sync.
+    if (!isSimple && (bytes.length === SYNC.length || !endsWithSync(bytes))) return bytes;
+    this.#toAsk = undefined;
+    const question = asker.sent(query);
+    if (question === undefined) return bytes;
     this.#asker = asker;
-    // A long statement has left already; others leave at the end of this turn, or when they are described.
-    const now = this.#questionToSend();
-    if (now !== undefined) this.#duplex.write(now);
-  }
-
-  /** Our own question, as soon as the statement that it is asked behind has left as a whole. */
-  #questionToSend(): Uint8Array | undefined {
-    const question = this.#question;
-    const before = this.#current?.syncsBefore ?? 0;
-    if (question === undefined || this.#tap.syncsSent <= before) return undefined;
-    this.#question = undefined;
-    this.#tap.question = new OwnQuestion(before + 1);
-    return question;
+    this.#tap.question = new OwnQuestion(isSimple ? syncsBefore + 1 : syncsBefore, !isSimple);
+    return isSimple
+      ? Buffer.concat([bytes, question.simple])
+      : Buffer.concat([bytes.subarray(0, -SYNC.length), question.extended, SYNC]);
   }
 
   /**
@@ -403,11 +412,9 @@ export class PostgresConnection {
     }
     const { query } = statement;
     statement.beforeExecute();
+    this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
     this.#porsager?.execute(query);
     statement.afterExecute();
-    if (this.commitWatch !== undefined && !statement.isOurs) {
-      this.#askBehind(this.commitWatch, query);
-    }
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
@@ -956,6 +963,11 @@ function isOpenStream(stream: unknown): boolean {
     writableEnded?: boolean;
   };
   return !destroyed && !readableEnded && !writableEnded;
+}
+
+function endsWithSync(bytes: Uint8Array): boolean {
+  const from = bytes.length - SYNC.length;
+  return from >= 0 && SYNC.every((byte, index) => bytes[from + index] === byte);
 }
 
 function ignore(): void {}

@@ -22,7 +22,7 @@ export class Duplex {
   readonly #socket: Socket;
   readonly #tap: WireTap;
   readonly #wrote: () => void;
-  readonly #behind: () => Uint8Array | undefined;
+  readonly #leaving: (bytes: Uint8Array) => Uint8Array;
   readonly #listeners = new Map<string, Set<Listener>>();
   #onData: Listener | undefined;
   #written: (() => void)[] = [];
@@ -34,17 +34,17 @@ export class Duplex {
   /**
    * @param socket Open, and past TLS.
    * @param tap Reads in passing.
-   * @param events `wrote` is told after bytes left; `behind` says what of our own to send behind bytes, with them.
+   * @param events `wrote` is told after bytes left; `leaving` may add to them before.
    */
   constructor(
     socket: Socket,
     tap: WireTap,
-    events: { wrote: () => void; behind: () => Uint8Array | undefined },
+    events: { wrote: () => void; leaving: (bytes: Uint8Array) => Uint8Array },
   ) {
     this.#socket = socket;
     this.#tap = tap;
     this.#wrote = events.wrote;
-    this.#behind = events.behind;
+    this.#leaving = events.leaving;
   }
 
   // Events, as far as porsager uses them
@@ -90,13 +90,8 @@ export class Duplex {
       queueMicrotask(() => this.received(EMPTY_ANSWER));
       return true;
     }
-    this.#tap.outgoing(bytes);
-    const behind = this.#behind();
-    let all = bytes;
-    if (behind !== undefined) {
-      this.#tap.outgoing(behind);
-      all = Buffer.concat([bytes, behind]);
-    }
+    const all = this.#leaving(bytes);
+    this.#tap.outgoing(all);
     const room = this.#socket.write(all);
     this.#wrote();
     if (written !== undefined) {

@@ -20,6 +20,7 @@ const COPY_OUT_RESPONSE = 0x48; // H, from the server
 const COPY_DONE = 0x63; // c
 const NOTICE_RESPONSE = 0x4e; // N
 const PORTAL_SUSPENDED = 0x73; // s
+const EMPTY_QUERY_RESPONSE = 0x49; // I
 
 /** Transaction state as the server says it in ReadyForQuery. */
 export type TransactionStatus = "idle" | "in transaction" | "failed";
@@ -41,8 +42,12 @@ const text = new TextDecoder();
 
 /** A question of our own among the statements, whose answer nobody else must see. */
 export class OwnQuestion {
-  /** Number of the ReadyForQuery that comes before its answer. */
+  /** Number of the ReadyForQuery that comes before its answer, or before that of the statement it is asked with. */
   readonly after: number;
+  /** Whether it is asked with a statement, before its Sync: its answer comes between that of the statement and its end. */
+  readonly inside: boolean;
+  /** Whether there is no answer, because the statement failed. */
+  skipped = false;
   /** Where, in the bytes that came last, its answer begins; 0 if it began before, `undefined` if it has not. */
   begins: number | undefined = undefined;
   /** Where, in the bytes that came last, its answer ends; `undefined` if it has not ended. */
@@ -51,10 +56,12 @@ export class OwnQuestion {
   row: Uint8Array | undefined = undefined;
 
   /**
-   * @param after Number of the ReadyForQuery that comes before its answer.
+   * @param after Number of the ReadyForQuery that comes before.
+   * @param inside Whether it is asked before the Sync of a statement.
    */
-  constructor(after: number) {
+  constructor(after: number, inside: boolean) {
     this.after = after;
+    this.inside = inside;
   }
 }
 
@@ -97,6 +104,8 @@ export class WireTap {
   readonly cutRowsAt: number[] = [];
   /** Whether a COPY to this side is under way, and more of it to come. */
   copyingOut = false;
+  /** The byte of the last ReadyForQuery. */
+  status = 0;
   /** A question of our own that is not answered yet. */
   question: OwnQuestion | undefined;
   /** Major version of the server, such as 18; 0 until known. */
@@ -176,7 +185,19 @@ class IncomingSink implements MessageSink {
 
   get #answersQuestion(): boolean {
     const { question, syncsAnswered } = this.#tap;
-    return question !== undefined && syncsAnswered === question.after;
+    if (question === undefined || syncsAnswered !== question.after) return false;
+    return !question.inside || question.begins !== undefined;
+  }
+
+  /** A message of a statement that our own question is asked with. */
+  #beforeAnswer(type: number): void {
+    const { question, syncsAnswered } = this.#tap;
+    if (!question?.inside || question.begins !== undefined) return;
+    if (syncsAnswered !== question.after) return;
+    if (type === READY_FOR_QUERY) question.skipped = true;
+    else if (type === COMMAND_COMPLETE || type === EMPTY_QUERY_RESPONSE) {
+      question.begins = this.#messageEnd();
+    }
   }
 
   /** A message of the answer to our own question; whatever it says, it is not about a statement. */
@@ -190,7 +211,10 @@ class IncomingSink implements MessageSink {
 
   message(type: number, bytes: Uint8Array, start: number, length: number): void {
     const tap = this.#tap;
-    if (tap.question !== undefined && this.#answer(type, bytes, start, length)) return;
+    if (tap.question !== undefined) {
+      if (this.#answer(type, bytes, start, length)) return;
+      this.#beforeAnswer(type);
+    }
     switch (type) {
       case COPY_OUT_RESPONSE:
         tap.copyingOut = true;
@@ -203,8 +227,9 @@ class IncomingSink implements MessageSink {
         // It was one of a statement's own, raised with that code: who takes leave says nothing more.
         tap.farewell = undefined;
         tap.syncsAnswered++;
-        tap.transaction = transactionStatus(bytes[start]);
-        if (this.#answersQuestion && tap.question !== undefined) {
+        tap.status = bytes[start] ?? 0;
+        tap.transaction = transactionStatus(tap.status);
+        if (this.#answersQuestion && tap.question?.inside === false) {
           tap.question.begins = this.#messageEnd();
         }
         return;
@@ -250,7 +275,7 @@ class IncomingSink implements MessageSink {
   }
 }
 
-function transactionStatus(byte: number | undefined): TransactionStatus | undefined {
+function transactionStatus(byte: number): TransactionStatus | undefined {
   switch (byte) {
     case 0x49: // I
       return "idle";

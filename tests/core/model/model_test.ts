@@ -6,7 +6,7 @@ import { World } from "./world.ts";
 import { test } from "../../support/harness.ts";
 
 /** How many runs, of how many actions each. */
-const RUNS = Number(process.env.STEADY_RUNS ?? 20_000);
+const RUNS = Number(process.env.STEADY_RUNS ?? 10_000);
 const ACTIONS = 50;
 
 /** One run: a world, so many actions, the end. */

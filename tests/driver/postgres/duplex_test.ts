@@ -20,7 +20,7 @@ function bench(): Bench {
   const events: string[] = [];
   const duplex = new Duplex(socket, tap, {
     wrote: () => events.push("wrote"),
-    behind: () => undefined,
+    leaving: (bytes) => bytes,
   });
   return { socket, tap, duplex, events };
 }
