@@ -7,7 +7,14 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResetLevel } from "./driver.ts";
 import { checkSession, type SessionSetup } from "./session_setup.ts";
-import { checkDuration, checkInteger, checkNames, checkSignal, show } from "./validate.ts";
+import {
+  checkDuration,
+  checkInteger,
+  checkNames,
+  checkSignal,
+  checkWord,
+  show,
+} from "./validate.ts";
 
 /** Options of a pool of connections of type `C`. Durations are milliseconds. */
 export interface PoolOptions<C = unknown> {
@@ -235,19 +242,6 @@ export function resolvePoolOptions<C>(options: PoolOptions<C> = {}): ResolvedPoo
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     clock,
   };
-}
-
-function checkWord<T extends string>(
-  action: string,
-  name: string,
-  value: unknown,
-  words: readonly T[],
-): T {
-  const word = words.find((word) => word === value);
-  if (word !== undefined) return word;
-  const quoted = words.map((word) => `"${word}"`);
-  const rule = `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
-  throw new TypeError(`Cannot ${action} as ${name} must be ${rule}: received ${show(value)}`);
 }
 
 function isClock(value: unknown): value is Clock {
