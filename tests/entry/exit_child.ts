@@ -47,6 +47,13 @@ const PROGRAMS: Record<string, () => unknown> = {
       await sql`select pg_sleep(0.1)`;
     }).then(() => print("over"));
   },
+  // Nothing is executed when the server ends it.
+  async "a transaction that waits"() {
+    const lease = await db.acquire();
+    await lease.sql`begin`;
+    lease.connection.onLost(() => print("over"));
+    await lease.sql.unsafe("set idle_in_transaction_session_timeout = 200");
+  },
   "a cancelled statement"() {
     const query = db.sql`select pg_sleep(60)`.execute();
     query.catch(() => print("over"));

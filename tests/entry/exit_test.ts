@@ -19,6 +19,7 @@ const HOLDS: Record<string, string> = {
   "a warm statement": "over\n",
   "a statement on a lease": "over\n",
   "a transaction": "over\n",
+  "a transaction that waits": "over\n",
   "a cancelled statement": "over\n",
   "a waiter": "over AcquireTimeoutError\n",
   "a waiter for a server that is not there": "over AcquireTimeoutError\n",

@@ -3,6 +3,7 @@ import { ConnectionLostError, LeaseReleasedError } from "../../src/core/errors.t
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { held } from "../support/held.ts";
 import { test } from "../support/harness.ts";
 
 async function pidOf(sql: ReturnType<typeof createPool>["sql"]): Promise<unknown> {
@@ -152,7 +153,7 @@ test("A lease belongs to one connection: after its loss it reaches no other", as
   const { connection } = lease;
   const lost = new Promise((resolve) => connection.onLost(resolve));
   await schema.terminate(connection.pid);
-  await lost;
+  await held(lost);
   assertEquals([lease.lost, other.lost], [true, false]);
   for (
     const use of [

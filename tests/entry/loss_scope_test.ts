@@ -4,6 +4,7 @@ import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
 import { createPool, type PostgresLease, type PostgresPool } from "../support/entry.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
+import { held } from "../support/held.ts";
 import { test } from "../support/harness.ts";
 
 function causeOf({ connection }: PostgresLease): Promise<unknown> {
@@ -56,7 +57,7 @@ test("a server that stops at once loses all; where nobody answers any more, no c
   await using db = createPool(server.url(), { max: 3 });
   const seen = await warm(db, 3);
   await server.stop("immediate");
-  const causes = await Promise.all(seen.map(({ lost }) => lost));
+  const causes = await held(Promise.all(seen.map(({ lost }) => lost)));
   // Its last word to each session is a warning. The pool does not wait for all of them: it has closed the rest itself.
   const scopes = causes.map(lossOf);
   assertEquals([scopes.includes("single"), scopes.includes("own")], [true, false]);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError } from "../../src/core/errors.ts";
 import { createPool, type PostgresLease, type PostgresPool } from "../support/entry.ts";
 import { PostgresServer } from "../support/postgres_server.ts";
+import { held } from "../support/held.ts";
 import { test } from "../support/harness.ts";
 
 function lossOf({ connection }: PostgresLease): Promise<unknown> {
@@ -36,7 +37,7 @@ test("A pool outlives its server's restarts", async (test) => {
       await server.query("truncate t");
       const losses = await warm(db, 3);
       await server.restart(mode);
-      await Promise.all(losses);
+      await held(Promise.all(losses));
       assertEquals(await Promise.all([1, 2, 3, 4].map((x) => insert(db, x))), [1, 2, 3, 4]);
       assertEquals(await rowsOf(server), [1, 2, 3, 4]);
     });
@@ -46,7 +47,7 @@ test("A pool outlives its server's restarts", async (test) => {
     await server.query("truncate t");
     const losses = await warm(db, 3);
     await server.stop();
-    await Promise.all(losses);
+    await held(Promise.all(losses));
     // More than there are connections.
     const waiting = [1, 2, 3, 4, 5, 6].map((x) => insert(db, x));
     const transaction = db.transaction((sql) => sql`insert into t values (7)`);
@@ -67,7 +68,7 @@ test("A pool outlives its server's restarts", async (test) => {
     const waiting = [1, 2, 3, 4].map((x) => insert(db, x));
     while (db.stats().waiters < 4) await Promise.resolve();
     await server.stop();
-    await Promise.all(losses);
+    await held(Promise.all(losses));
     for (const lease of leases) {
       assertEquals(lease.lost, true);
       lease.release();
@@ -86,7 +87,7 @@ test("A pool outlives its server's restarts", async (test) => {
     const sleeping = "select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'";
     while ((await server.query(sleeping, [lease.connection.pid])).length === 0);
     await server.kill();
-    await lost;
+    await held(lost);
     assertEquals((await rejected).outcome, "unknown");
     lease.release();
     await server.start();

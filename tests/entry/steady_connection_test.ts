@@ -9,6 +9,7 @@ import {
 } from "../../src/core/steady_connection.ts";
 import { type PostgresConnection, postgresDriver } from "../../src/driver/postgres/mod.ts";
 import { statementOf, WireProxy } from "../driver/postgres/wire_proxy.ts";
+import { held } from "../support/held.ts";
 import { test } from "../support/harness.ts";
 import { runtime } from "../support/entry.ts";
 import { query } from "../support/query.ts";
@@ -53,7 +54,7 @@ class Bench implements AsyncDisposable {
   async terminate(): Promise<void> {
     const lost = new Promise<void>((resolve) => this.#lost = resolve);
     await query(this.url, "select pg_terminate_backend($1)", [this.steady.connection?.pid ?? 0]);
-    await lost;
+    await held(lost);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -560,10 +560,14 @@ export class PostgresConnection {
     return new Query([text], [], ignore, ignore, { simple: true, prepare: false });
   }
 
-  /** Lets the process exit although the connection is open, unless a statement is in hand by now. */
+  /**
+   * Lets the process exit although the connection is open, unless a statement is in hand by now, or a transaction open:
+   * who is in one waits for its end, and for the loss that would be its end.
+   */
   unrefIfIdle(): void {
     this.#watched = false;
     if (this.#current !== undefined || this.#cancelling) return;
+    if (this.#tap.transaction !== "idle") return;
     this.#unreferenced = true;
     this.#socket.unref();
   }

@@ -10,6 +10,7 @@ import { PostgresServer } from "../../support/postgres_server.ts";
 import { Schema } from "./schema.ts";
 import { openSession } from "./session.ts";
 import { WireProxy } from "./wire_proxy.ts";
+import { held } from "../../support/held.ts";
 import { test } from "../../support/harness.ts";
 
 test("PostgresConnection.status is the server's own word", async () => {
@@ -141,7 +142,7 @@ test("PostgresConnection.onLost() is told once, of the fatal error that ended th
   });
   takeOff();
   await schema.terminate(connection.pid);
-  await lost;
+  await held(lost);
   const [cause] = causes;
   assertInstanceOf(cause, Error);
   assertEquals(Reflect.get(cause, "code"), "57P01");
@@ -203,7 +204,7 @@ test("PostgresConnection.close() says goodbye", async () => {
   const { connection } = session;
   const lost = new Promise((resolve) => connection.onLost(resolve));
   await connection.close();
-  await lost;
+  await held(lost);
   assertEquals([connection.lost, connection.endedHere], [true, true]);
   assertEquals(proxy.messages.filter(({ from }) => from === "client").at(-1)?.type, "X");
   await connection.close();

@@ -4,6 +4,7 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
+import { held } from "../../support/held.ts";
 import { test } from "../../support/harness.ts";
 import { openSession } from "./session.ts";
 import { Schema } from "./schema.ts";
@@ -42,5 +43,5 @@ test("A notice of the user's with SQLSTATE 57P02 is not why the connection break
   );
   const gone = new Promise((resolve) => session.connection.onLost(resolve));
   await schema.query(`select pg_terminate_backend(${session.connection.pid})`);
-  assertEquals(Reflect.get(await gone as object, "code"), "57P01");
+  assertEquals(Reflect.get(await held(gone) as object, "code"), "57P01");
 });

@@ -2,6 +2,7 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import type postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
+import { held } from "../../support/held.ts";
 import { test } from "../../support/harness.ts";
 import { query } from "../../support/query.ts";
 import { sharedServer } from "../../support/shared_server.ts";
@@ -264,7 +265,7 @@ test("What was answered while a cancel was on its way is not judged by a later l
   await done;
   const gone = new Promise((resolve) => session.connection.onLost(resolve));
   await terminate(session);
-  await gone;
+  await held(gone);
   assertEquals(lost, []);
   assertEquals(await schema.query(`select x from ${schema.name}.t`), [{ x: 1 }]);
 });
