@@ -6,8 +6,11 @@ import type { Subject } from "../subject.ts";
 const CONNECTIONS = 10;
 const BORROWERS = 1_000;
 const ROUNDS = 100;
-/** The optimizing compiler needs that much longer here than elsewhere, and its time would be counted. */
-const WARM_UP_FACTOR = 6;
+/**
+ * The optimizing compiler needs that much longer here than elsewhere, and its time would be counted: with a third of it, a
+ * pool that has more code than its bound looked a tenth slower than it is once compiled, and twice as uncertain.
+ */
+const WARM_UP_FACTOR = 20;
 
 /** A thousand borrowers on ten connections; each holds its connection for one turn of the microtask queue. */
 export const contended: Scenario = {
