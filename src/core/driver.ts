@@ -7,8 +7,8 @@
  */
 
 /**
- * How a connection may be shared (DB-API thread safety, behaviours.md 1.1): `"single"`: one statement of one user at a
- * time, and never moved between users; `"exclusive"`: lent to one user at a time; `"multiplex"`: statements of several
+ * How a connection may be shared (DB-API thread safety, behaviours.md 1.1): `"single"`: there is room for one connection
+ * at a time, lent to one user at a time; `"exclusive"`: lent to one user at a time; `"multiplex"`: statements of several
  * users may be pipelined.
  */
 export type Sharing = "single" | "exclusive" | "multiplex";

@@ -19,9 +19,10 @@ import {
 /** Options of a pool of connections of type `C`. Durations are milliseconds. */
 export interface PoolOptions<C = unknown> {
   /**
-   * Most connections at any instant; those being opened, cleaned or closed count. Integer, at least 1.
+   * Most connections at any instant; those being opened, cleaned or closed count. Integer, at least 1; 1 for a driver
+   * whose `sharing` is `"single"`.
    *
-   * @default {10}
+   * @default {10, or 1 for a driver whose sharing is "single"}
    */
   readonly max?: number;
   /**
@@ -183,15 +184,19 @@ const CLOSE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloseOptions>(["ti
  * Checks a pool's options and fills in the defaults. An option that is `undefined` counts as not given.
  *
  * @param options What was received.
+ * @param most How many connections of the driver there may be: 1, or `Infinity`.
  * @returns All of them.
  * @throws {TypeError} If an option has the wrong type or does not exist.
  * @throws {RangeError} If an option is out of range.
  */
-export function resolvePoolOptions<C>(options: PoolOptions<C> = {}): ResolvedPoolOptions<C> {
+export function resolvePoolOptions<C>(
+  options: PoolOptions<C> = {},
+  most = Infinity,
+): ResolvedPoolOptions<C> {
   const action = "create pool";
   checkNames(action, options, POOL_OPTION_NAMES);
   const {
-    max = 10,
+    max = Math.min(10, most),
     maxWaiters = Infinity,
     acquireTimeoutMs = 10_000,
     connectTimeoutMs = 10_000,
@@ -211,7 +216,7 @@ export function resolvePoolOptions<C>(options: PoolOptions<C> = {}): ResolvedPoo
   }
   checkSession(action, session);
   return {
-    max: checkInteger(action, "max", max, 1, false),
+    max: checkMax(action, max, most),
     maxWaiters: checkInteger(action, "maxWaiters", maxWaiters, 0, true),
     acquireTimeoutMs: checkDuration(action, "acquireTimeoutMs", acquireTimeoutMs, {
       zero: true,
@@ -242,6 +247,24 @@ export function resolvePoolOptions<C>(options: PoolOptions<C> = {}): ResolvedPoo
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     clock,
   };
+}
+
+/**
+ * Checks how many connections a pool may have.
+ *
+ * @param action What is being done, for the message.
+ * @param max What was received.
+ * @param most How many connections of the driver there may be: 1, or `Infinity`.
+ * @returns The limit.
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is a number out of range.
+ */
+export function checkMax(action: string, max: unknown, most: number): number {
+  const checked = checkInteger(action, "max", max, 1, false);
+  if (checked <= most) return checked;
+  throw new RangeError(
+    `Cannot ${action} as max must be 1 for a driver whose sharing is "single": received ${checked}`,
+  );
 }
 
 function isClock(value: unknown): value is Clock {

@@ -34,6 +34,7 @@ import { Outage } from "./outage.ts";
 import { Refusal } from "./refusal.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
+import { mostConnections } from "./sharing.ts";
 import type { Slot } from "./slot.ts";
 import { SlowStart } from "./slow_start.ts";
 import type { PoolStats } from "./stats.ts";
@@ -87,7 +88,7 @@ export class Pool<C> implements AsyncDisposable {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
-    const resolved = this.#options = resolvePoolOptions<C>(options);
+    const resolved = this.#options = resolvePoolOptions<C>(options, mostConnections(driver));
     const { clock, max, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
       resolved.unavailable === "wait";
