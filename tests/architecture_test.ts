@@ -22,7 +22,7 @@ function checkPure(files: readonly string[]): Promise<ChildResult> {
   return runChild(Deno.execPath(), args, { env: { ...Deno.env.toObject(), NO_COLOR: "1" } });
 }
 
-Deno.test("Every source keeps to its layer, and the core to itself", async () => {
+Deno.test("Every source keeps to its layer, and the core to itself (W-15)", async () => {
   const paths = ["mod.ts", ...await sourcesIn("src")];
   const problems: string[] = [];
   for (const path of paths) {

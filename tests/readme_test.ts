@@ -11,7 +11,7 @@ import { runChild } from "./support/child.ts";
 const ROOT = new URL("../", import.meta.url);
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
 
-Deno.test("README: its snippets type-check", async () => {
+Deno.test("README: its snippets type-check (Q-18)", async () => {
   const { code, stderr } = await runChild(
     Deno.execPath(),
     ["check", "--doc-only", "README.md"],

@@ -22,7 +22,7 @@ function bench(): Bench {
   return { lease, slot, calls };
 }
 
-test("PoolLease gives the connection until it is released", () => {
+test("PoolLease gives the connection until it is released (A-15)", () => {
   const { lease } = bench();
   assertStrictEquals(lease.connection, "the connection");
   assertEquals([lease.released, lease.lost, lease.epoch], [false, false, 0]);
@@ -32,7 +32,7 @@ test("PoolLease gives the connection until it is released", () => {
   assertThrows(() => lease.epoch, LeaseReleasedError);
 });
 
-test("PoolLease.release() gives back once, whatever follows", () => {
+test("PoolLease.release() gives back once, whatever follows (A-16, A-17)", () => {
   const { lease, slot, calls } = bench();
   lease.release();
   lease.release();
@@ -50,7 +50,7 @@ test("PoolLease.destroy() gives up once, whatever follows", () => {
   assertThrows(() => lease.connection, LeaseReleasedError);
 });
 
-test("PoolLease is released at the end of `using` and `await using`", async () => {
+test("PoolLease is released at the end of `using` and `await using` (A-18)", async () => {
   const first = bench();
   {
     using _lease = first.lease;

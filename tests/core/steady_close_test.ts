@@ -13,7 +13,7 @@ import {
   statement,
 } from "./steady_setup.ts";
 
-test("S-18: close() closes once; all callers await the same end", async () => {
+test("S-18, G-11: close() closes once; all callers await the same end", async () => {
   const b = bench();
   await b.steady.run(statement("select 1"));
   b.driver.delay("close", 100);
@@ -39,7 +39,7 @@ test("S-19: a connection that is not closeable stays open, and its session with 
   assertEquals(never.driver.counts.connect, 0);
 });
 
-test("S-20: close() of one that is not closeable rolls an open transaction back exactly once", async () => {
+test("S-20, G-10: close() of one that is not closeable rolls an open transaction back exactly once", async () => {
   const b = bench({ closeable: false });
   await b.steady.begin();
   await b.steady.run(statement("write a"));
@@ -91,7 +91,7 @@ test("S-21: a rollback without an answer does not hold up close() beyond its dea
   assertNothingLeft(b);
 });
 
-test("S-22: destroy() closes at once, closeable or not, with a transaction or without", async () => {
+test("S-22, G-11: destroy() closes at once, closeable or not, with a transaction or without", async () => {
   for (const closeable of [true, false]) {
     const b = bench({ closeable });
     await b.steady.begin();
@@ -122,7 +122,7 @@ test("S-22: destroy() under a unit of work ends it, and nothing is opened for it
 });
 
 // S-23, S-24: closed is terminal; nothing resurrects a connection that nobody would close.
-test("S-23, S-24: after close() nothing opens a connection again", async () => {
+test("S-23, S-24, G-12: after close() nothing opens a connection again", async () => {
   const b = bench();
   await b.steady.ready();
   await b.steady.close();

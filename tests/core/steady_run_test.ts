@@ -31,7 +31,7 @@ test("S-07: ready() opens, too, and is no use", async () => {
   assertEquals([driver.counts.connect, steady.uses], [1, 0]);
 });
 
-test("S-08: a refused connect surfaces as the cause, without delay where waiting makes no sense", async () => {
+test("S-08, G-15: a refused connect surfaces as the cause, without delay where waiting makes no sense", async () => {
   const { clock, driver, steady } = bench();
   driver.rejectCredentials();
   const running = watch(steady.run(statement("select 1")));

@@ -27,7 +27,7 @@ async function begun(): Promise<Bench> {
 
 // Around a callback
 
-test("S-50: transaction() begins, and commits when the callback returns", async () => {
+test("S-50, G-09: transaction() begins, and commits when the callback returns", async () => {
   const b = bench();
   const result = await b.steady.transaction(async (connection) => {
     await connection.run("write a");
@@ -99,7 +99,7 @@ test("T-02: begin() and transaction() pass their options on to the driver", asyn
   assertEquals(commands, [begin, { verb: "commit" }, begin, { verb: "rollback" }]);
 });
 
-test("T-01: begin() really begins", async () => {
+test("T-01, G-08: begin() really begins", async () => {
   const b = bench();
   await b.steady.begin();
   assertEquals(b.steady.status, "in transaction");
@@ -308,7 +308,7 @@ test("C-29: a statement of a transaction by hand that breaks its connection is n
 });
 
 // T-10, T-19, T-20, C-35: no flag can be left on the wrong side.
-test("T-10, T-20, C-35: a lost transaction stays failed though no connection can be opened, and heals by one rollback", async () => {
+test("T-10, T-19, T-20, C-35: a lost transaction stays failed though no connection can be opened, and heals by one rollback", async () => {
   const b = await begun();
   b.driver.refuse("connect");
   b.driver.break(present(b));

@@ -128,7 +128,7 @@ test("A connection that was to replace a worn one may be lost before it does", a
 });
 
 // S-35, T-06 and the numeric vector V2.
-test("S-35, T-06: inside of a transaction no connection is replaced, however often it is used", async () => {
+test("S-35, T-06, G-13: inside of a transaction no connection is replaced, however often it is used", async () => {
   const b = bench({ maxUses: 10 });
   for (let i = 0; i < 10; i++) await use(b);
   await b.steady.begin();

@@ -25,7 +25,7 @@ function series(db: PostgresPool) {
   return db.sql`select x from generate_series(1, 5) x`;
 }
 
-test("A cursor keeps its lease until it is read to the end", () =>
+test("A cursor keeps its lease until it is read to the end (D-37, A-34)", () =>
   withPool(async (db, pid) => {
     const seen: unknown[] = [];
     for await (const rows of series(db).cursor(2)) {

@@ -87,7 +87,7 @@ test("A lease whose rollback does not succeed is closed, not lent", async () => 
   assertEquals(proxy.connections, 2);
 });
 
-test("A lease is dead after its release, and nothing is on the wire", async () => {
+test("A lease is dead after its release, and nothing is on the wire (D-35, Q-12)", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });

@@ -12,7 +12,7 @@ parity("a statement without parameters", async (sql) => [
   await sql``,
 ]);
 
-parity("parameters of all kinds", async (sql) => [
+parity("parameters of all kinds are bound, whatever text they hold (W-13)", async (sql) => [
   await sql`select ${1}::int as x, ${"text"} as y, ${true} as z, ${null}::text as n`,
   await sql`select ${new Date(0)} as x, ${new Uint8Array([1, 2, 255])} as y`,
   await sql`select ${(10n ** 15n) as never} as x, ${1.5}::float8 as y, ${"1.50"}::numeric as z`,

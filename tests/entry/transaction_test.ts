@@ -20,7 +20,7 @@ async function settings(sql: postgres.TransactionSql): Promise<unknown> {
   return row;
 }
 
-test("PostgresPool.transaction() commits and returns what the callback returned", async () => {
+test("PostgresPool.transaction() commits and returns what the callback returned (G-09, A-33)", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url);
   const result = await db.transaction(async (sql) => {
@@ -89,7 +89,7 @@ test("PostgresPool.transaction() refuses wrong options before it opens anything"
   assertEquals(db.stats().total, 0);
 });
 
-test("PostgresPool.transaction() rolls back when the callback throws, and has its very error", async () => {
+test("PostgresPool.transaction() rolls back when the callback throws, and has its very error (G-09, A-33)", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using db = createPool(schema.url, { max: 1 });
   const [before] = await db.sql`select pg_backend_pid() as pid`;
@@ -147,7 +147,7 @@ test("PostgresPool.sql.begin() waits for all queries of an array", async () => {
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
 
-test("PostgresPool.transaction() has the error of a COMMIT that was refused, and the connection back clean", async () => {
+test("PostgresPool.transaction() has the error of a COMMIT that was refused, and the connection back clean (A-26)", async () => {
   await using schema = await Schema.create(
     "create table t (x int primary key, y int references t deferrable initially deferred)",
   );

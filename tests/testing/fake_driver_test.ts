@@ -288,7 +288,7 @@ test("FakeDriver.terminate() and `die` leave the evidence of a fatal error", asy
   assertEquals([driver.open, driver.counts.break], [0, 2]);
 });
 
-test("FakeDriver.counts are never zeroed; connections have their own", async () => {
+test("FakeDriver.counts are never zeroed; connections have their own (G-29)", async () => {
   const driver = new FakeDriver();
   const first = await driver.connect();
   const second = await driver.connect();

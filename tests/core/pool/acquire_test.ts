@@ -9,14 +9,14 @@ import {
 import { assertCounts, countedSignal, must, setup, watch } from "../setup.ts";
 import { test } from "../../support/harness.ts";
 
-test("new Pool() opens nothing and sets no timer", () => {
+test("new Pool() opens nothing and sets no timer (A-03, W-01)", () => {
   const { clock, driver, pool } = setup();
   assertCounts(pool, {});
   assertEquals([pool.stats().state, pool.stats().max], ["open", 10]);
   assertEquals([driver.counts.connect, clock.pending], [0, 0]);
 });
 
-test("Pool.acquire() opens on demand, one connection per borrower, up to max", async () => {
+test("Pool.acquire() opens on demand, one connection per borrower, up to max (D-12)", async () => {
   const { driver, pool } = setup({ max: 3 });
   const leases = await Promise.all([pool.acquire(), pool.acquire(), pool.acquire()]);
   assertEquals(new Set(leases.map(({ connection }) => connection.id)).size, 3);
@@ -25,7 +25,7 @@ test("Pool.acquire() opens on demand, one connection per borrower, up to max", a
   assertEquals(driver.counts.connect, 3);
 });
 
-test("Pool.acquire() lends the idle connection that was used last", async () => {
+test("Pool.acquire() lends the idle connection that was used last (A-04)", async () => {
   const { driver, pool } = setup();
   const [first, second, third] = await Promise.all([
     pool.acquire(),
@@ -92,7 +92,7 @@ test("Pool.acquire() gives a first connect's result to who waits longest", async
   assertEquals(waiting.map(({ state }) => state), ["fulfilled", "pending"]);
 });
 
-test("Pool.acquire() times out in phase queue, with counts and deadline", async () => {
+test("Pool.acquire() times out in phase queue, with counts and deadline (A-05, W-04)", async () => {
   const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 500 });
   await pool.acquire();
   const waiting = watch(pool.acquire());
@@ -394,7 +394,7 @@ test("Pool.tryAcquire() lends what is idle, or nothing; it opens nothing", async
   assertInstanceOf(error, PoolClosedError);
 });
 
-test("Pool.use() lends to the callback, gives its result, and releases", async () => {
+test("Pool.use() lends to the callback, gives its result, and releases (W-08)", async () => {
   const { pool } = setup();
   const answer = await pool.use(async (lease) => {
     assertCounts(pool, { total: 1, used: 1 });
@@ -405,7 +405,7 @@ test("Pool.use() lends to the callback, gives its result, and releases", async (
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
-test("Pool.use() passes on the callback's error, and the connection is back clean", async () => {
+test("Pool.use() passes on the callback's error, and the connection is back clean (A-32)", async () => {
   const { clock, driver, pool } = setup();
   const error = new Error("the callback's own");
   const thrown = await pool.use(async (lease) => {

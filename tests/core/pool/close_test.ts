@@ -26,7 +26,7 @@ test("Pool.close() closes the idle in an orderly way and resolves when they are 
   assertEquals([driver.counts.close, clock.pending], [2, 0]);
 });
 
-test("Pool.close() rejects who waits at once, and who comes", async () => {
+test("Pool.close() rejects who waits at once, and who comes (D-48, D-49)", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const waiting = [watch(pool.acquire()), watch(pool.acquire({ timeoutMs: Infinity }))];
@@ -62,7 +62,7 @@ test("Pool.close() waits for what is lent and closes it as it comes back", async
   assertEquals([driver.open, clock.pending], [0, 0]);
 });
 
-test("Pool.close() destroys what is not back within 5 s", async () => {
+test("Pool.close() destroys what is not back within 5 s (A-29)", async () => {
   const { clock, driver, pool } = setup();
   const lease = await pool.acquire();
   const { connection } = lease;
@@ -221,7 +221,7 @@ test("Pool.evict() and releases after close change nothing", async () => {
   assertEquals(pool.stats().state, "closed");
 });
 
-test("Pool is closed at the end of `await using`", async () => {
+test("Pool is closed at the end of `await using` (D-51)", async () => {
   const { driver, pool } = setup();
   {
     await using used = pool;

@@ -58,7 +58,7 @@ test("Pool does not check what it opened after the loss", async () => {
   assertEquals([driver.counts.connect, driver.counts.ping], [2, 0]);
 });
 
-test("Pool condemns all at a second loss within a second: idle ones are gone at once", async () => {
+test("Pool condemns all at a second loss within a second: idle ones are gone at once (D-57)", async () => {
   const { clock, driver, pool } = await idle(5);
   driver.break(must(driver.connections[0]), loss("single"));
   await clock.advance(1_000);

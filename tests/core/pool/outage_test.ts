@@ -190,7 +190,7 @@ test("Pool takes a connection that broke on its way for a failed connect", async
   assertEquals([waiting.value?.connection.id, driver.peak], [2, 1]);
 });
 
-test("Pool tells the last failed connect when the acquire times out in an outage", async () => {
+test("Pool tells the last failed connect when the acquire times out in an outage (G-07)", async () => {
   const { clock, driver, pool } = setup({ acquireTimeoutMs: 1_000 }, LONGEST);
   const last = new Error("the last one");
   driver.refuse("connect", 2);

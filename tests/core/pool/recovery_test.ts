@@ -151,7 +151,7 @@ test('Pool with unavailable "fail-fast" opens and lends as ever while all is wel
 
 // session
 
-test("Pool sets each connection up before it lends it", async () => {
+test("Pool sets each connection up before it lends it (A-38)", async () => {
   const { pool } = setup({ max: 2, session: ["set k v"] });
   const leases = [await pool.acquire(), await pool.acquire()];
   const seen = await Promise.all(leases.map(({ connection }) => connection.run("show k")));

@@ -22,7 +22,7 @@ for (const reset of LEVELS) {
     assertEquals([next.connection.id, driver.counts.reset], [1, thorough ? 1 : 0]);
   });
 
-  test(`Pool with reset "${reset}" lends no connection in the middle of a transaction (X-04)`, async () => {
+  test(`Pool with reset "${reset}" lends no connection in the middle of a transaction (X-04, A-37)`, async () => {
     for (const refuse of [false, true]) {
       const { clock, driver, pool } = setup({ max: 1, reset });
       const lease = await pool.acquire();
@@ -54,7 +54,7 @@ test("Pool destroys a connection that cannot be cleaned, or not in time (pain 7,
   }
 });
 
-test("Pool sets the session up again after a cleaning that undid it", async () => {
+test("Pool sets the session up again after a cleaning that undid it (G-06)", async () => {
   for (const reset of ["session", "discard"] as const) {
     const { clock, driver, pool } = setup({ max: 1, reset, session: ["set k v"] });
     const lease = await pool.acquire();

@@ -97,7 +97,7 @@ test("Pool.share() does not go past who waits for a connection of its own", asyn
   assertEquals(connectionOf(late), 1);
 });
 
-test("Pool.share() serves those who wait together as soon as a connection is free", async () => {
+test("Pool.share() serves those who wait together as soon as a connection is free (H-35)", async () => {
   const { pool } = await sharing({ max: 1 });
   const lease = await pool.acquire();
   const sharers = [share(pool), share(pool), share(pool)];

@@ -21,7 +21,7 @@ test("Pool closes a worn connection when it comes back: it does not stay open (S
   assertEquals([driver.open, driver.counts.close], [0, 1]);
 });
 
-test("Pool does not wear a connection out under its borrower, whatever it runs (S-32, S-35)", async () => {
+test("Pool does not wear a connection out under its borrower, whatever it runs (S-32, S-35, D-39)", async () => {
   const { clock, driver, pool } = setup({ maxUses: 1, maxLifetimeMs: 1_000 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");
@@ -129,7 +129,7 @@ test("Pool with a life of 30 days keeps a connection that long (X-08)", async ()
   assertEquals([driver.counts.connect, clock.referenced], [2, 0]);
 });
 
-test("Pool replaces a connection that is shared without end: it takes no more statements", async () => {
+test("Pool replaces a connection that is shared without end: it takes no more statements (H-29)", async () => {
   const { clock, driver, pool } = setup({ max: 2, maxUses: 2_000 }, {}, { sharing: "multiplex" });
   const releases: (() => void)[] = [];
   const share = () => pool.share((lease) => releases.push(() => lease.release()), () => {});
