@@ -135,7 +135,7 @@ export class Multiplexer<C> {
    */
   left(slot: Slot<C>, waiting: number): void {
     const now = this.#sum(waiting);
-    this.#search.completed(this.#areaMs, this.#statements + waiting);
+    this.#search.completed(this.#areaMs, this.#statements + waiting, this.#statements);
     this.#areaMs = 0;
     if (slot !== this.#answering) {
       this.#answering = slot;

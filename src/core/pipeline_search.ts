@@ -4,16 +4,21 @@
  * @module
  */
 
-/** Fewest statements whose mean response time is one measurement; more, if more than half as many are in hand. */
+/** Fewest statements whose mean response time is one measurement; more, if more than half as many are on connections. */
 const MEASURED = 192;
 /** Fewest statements before them that are left out, as they were sent under the last setting; more, if so many are. */
 const SETTLING = 64;
 /** A setting is better when it takes at most this part of the time. */
 const BETTER = 0.93;
+/** Statements under trial after which a trial may be given up, and how many times as long they must have taken for that. */
+const GLANCE = 32;
+const HOPELESS = 2;
+/** Statements are short when one occupies a connection for no longer, in milliseconds. */
+const SHORT_MS = 4;
 /** The statements have changed when twice in a row they take this many times as long as they did. */
 const CHANGED = 3;
-/** Most measurements between two trials. */
-const LONGEST_PAUSE = 64;
+/** Most statements between two trials, about. */
+const LONGEST_PAUSE = 16_384;
 
 /**
  * Settles on the width with the shortest mean response time: 0 stands for a connection for each statement, a number for
@@ -24,14 +29,18 @@ const LONGEST_PAUSE = 64;
  * lasts a few hundred statements; those that fail become rarer.
  */
 export class PipelineSearch {
+  readonly #max: number;
   /** Widths from a connection for each statement to one for all. */
   readonly #ladder: readonly number[];
   #current = 0;
-  /** Mean response time at `#current`, once measured. */
+  /** Mean response time at `#current`, once measured, and how many statements were in hand then. */
   #currentMs: number | undefined;
+  #currentInHand = 0;
   /** The one under trial. */
   #trial: number | undefined;
-  /** Which trial is next: one step narrower, two steps, one step wider. */
+  /** The one whose trial went well, and the response time there: the present one is measured once more before it is left. */
+  #found: { readonly rung: number; readonly ms: number } | undefined;
+  /** Which trial is next: one step narrower, two steps, one connection, one step wider. */
   #next = 0;
   /** Trials in a row that found nothing better. */
   #failures = 0;
@@ -48,6 +57,7 @@ export class PipelineSearch {
   constructor(max: number) {
     const ladder = [0];
     for (let width = max; width >= 1; width = Math.floor(width / 2)) ladder.push(width);
+    this.#max = max;
     this.#ladder = ladder;
   }
 
@@ -62,27 +72,44 @@ export class PipelineSearch {
    * @param areaMs Time since the last call, times the number of statements in hand meanwhile (Little's law: summed up
    * and divided by the number of statements, that is the mean response time).
    * @param inHand How many statements are sent or wait.
+   * @param sent How many are on connections.
    */
-  completed(areaMs: number, inHand: number): void {
+  completed(areaMs: number, inHand: number, sent: number): void {
     const count = ++this.#completed;
     if (count <= this.#settled) return;
     this.#areaMs += areaMs;
-    if (count < this.#end) return;
-    const meanMs = this.#areaMs / (count - this.#settled);
+    const measured = count - this.#settled;
+    const meanMs = this.#areaMs / measured;
+    if (count < this.#end && !(measured >= GLANCE && this.#isHopeless(meanMs))) return;
     this.#completed = this.#areaMs = 0;
-    if (this.#trial === undefined) this.#measured(meanMs);
+    if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
-    this.#settled = Math.max(SETTLING, inHand);
-    this.#end = this.#settled + Math.max(MEASURED, 2 * inHand);
+    this.#settled = Math.max(SETTLING, sent);
+    this.#end = this.#settled + Math.max(MEASURED, 2 * sent);
   }
 
-  #measured(meanMs: number): void {
+  #isHopeless(meanMs: number): boolean {
+    return this.#trial !== undefined && meanMs > HOPELESS * (this.#currentMs ?? Infinity);
+  }
+
+  #measured(meanMs: number, inHand: number): void {
     const knownMs = this.#currentMs ?? meanMs;
-    this.#changes = meanMs > CHANGED * knownMs ? this.#changes + 1 : 0;
+    if (this.#found !== undefined) return this.#compare(this.#found, meanMs);
+    // Where ten times as many come, each takes ten times as long: that is no change.
+    const crowd = Math.max(1, inHand / (this.#currentInHand || inHand));
+    this.#changes = meanMs > CHANGED * crowd * knownMs ? this.#changes + 1 : 0;
     if (this.#changes === 1) return;
     if (this.#changes === 2) return this.#startOver();
+    const isFirst = this.#currentMs === undefined;
     this.#currentMs = (knownMs + meanMs) / 2;
-    if (--this.#untilTrial <= 0) this.#startTrial();
+    this.#currentInHand = inHand;
+    if (--this.#untilTrial > 0) return;
+    // Those beyond the limit wait in the queue, on no connection.
+    const occupiedMs = meanMs * Math.min(1, this.#max / inHand);
+    // Statements that short are served soonest by one connection more often than not. Each step on the way there would
+    // cost a trial, and a service that starts has its rush hour then.
+    if (isFirst && occupiedMs <= SHORT_MS) this.#trial = this.#ladder.length - 1;
+    else this.#startTrial();
   }
 
   #startOver(): void {
@@ -91,28 +118,49 @@ export class PipelineSearch {
       this.#next =
       this.#failures =
         0;
-    this.#currentMs = undefined;
+    this.#currentMs = this.#found = undefined;
     this.#untilTrial = 1;
   }
 
   #startTrial(): void {
-    for (let turn = 0; turn < 3 && this.#trial === undefined; turn++) {
-      const step = [1, 2, -1][this.#next % 3] ?? 1;
-      this.#next++;
-      const rung = this.#current + step;
-      if (this.#ladder[rung] !== undefined) this.#trial = rung;
+    const current = this.#current;
+    const narrowest = this.#ladder.length - 1;
+    const rungs = [current + 1, current + 2, narrowest, current - 1];
+    for (let turn = 0; turn < rungs.length && this.#trial === undefined; turn++) {
+      const rung = rungs[this.#next++ % rungs.length] ?? current;
+      if (rung !== current && this.#ladder[rung] !== undefined) this.#trial = rung;
     }
   }
 
   #tried(rung: number, meanMs: number): void {
     this.#trial = undefined;
-    if (meanMs < BETTER * (this.#currentMs ?? Infinity)) {
-      this.#current = rung;
-      this.#currentMs = meanMs;
-      this.#failures = 0;
-      // On in the same direction.
-      this.#next--;
-    } else this.#failures++;
-    this.#untilTrial = Math.min(LONGEST_PAUSE, 2 ** (this.#failures >> 1));
+    // A machine that was busy with something else before the trial is no reason to change.
+    if (this.#isBetter(rung, meanMs, this.#currentMs)) this.#found = { rung, ms: meanMs };
+    else this.#failed();
+  }
+
+  #compare({ rung, ms }: { readonly rung: number; readonly ms: number }, presentMs: number): void {
+    this.#found = undefined;
+    if (!this.#isBetter(rung, ms, presentMs)) {
+      this.#currentMs = ((this.#currentMs ?? presentMs) + presentMs) / 2;
+      return this.#failed();
+    }
+    this.#current = rung;
+    this.#currentMs = ms;
+    this.#failures = 0;
+    this.#untilTrial = 1;
+    // On in the same direction.
+    this.#next = Math.max(0, this.#next - 1);
+  }
+
+  /** Fewer connections cost the server less, so they need not be faster; but to share any has to be worth it. */
+  #isBetter(rung: number, ms: number, presentMs = Infinity): boolean {
+    const isFewer = this.#current > 0 && rung > this.#current;
+    return ms <= (isFewer ? 1 : BETTER) * presentMs;
+  }
+
+  #failed(): void {
+    this.#failures++;
+    this.#untilTrial = Math.min(LONGEST_PAUSE / this.#end, 2 ** this.#failures);
   }
 }

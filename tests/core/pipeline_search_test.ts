@@ -8,12 +8,13 @@ function feed(
   statements: number,
   responseMs: (width: number) => number,
   inHand = 10,
+  sent = 10,
 ): Map<number, number> {
   const spent = new Map<number, number>();
   for (let count = 0; count < statements; count++) {
     const { width } = search;
     spent.set(width, (spent.get(width) ?? 0) + 1);
-    search.completed(responseMs(width), inHand);
+    search.completed(responseMs(width), inHand, Math.min(inHand, sent));
   }
   return spent;
 }
@@ -32,6 +33,46 @@ test("PipelineSearch goes down to one connection where fewer are faster", () => 
   const faster = (width: number) => width === 0 ? 11 : width;
   feed(search, 5_000, faster);
   assertEquals(favourite(feed(search, 20_000, faster)), 1);
+});
+
+test("PipelineSearch tries one connection first where statements are short", () => {
+  const search = new PipelineSearch(10);
+  const short = (width: number) => width === 0 ? 1 : 0.5;
+  feed(search, 256, short);
+  assertEquals(search.width, 1);
+  // And measures what it comes from once more, before it stays.
+  assertEquals(feed(search, 512, short), new Map([[1, 256], [0, 256]]));
+  assertEquals(favourite(feed(search, 5_000, short)), 1);
+  // A thousand in hand wait in the queue most of the time: what counts is the time on a connection.
+  const crowded = new PipelineSearch(10);
+  feed(crowded, 256, () => 50, 1_000);
+  assertEquals(crowded.width, 1);
+});
+
+test("PipelineSearch goes step by step where statements take long", () => {
+  const search = new PipelineSearch(10);
+  const long = (width: number) => width === 0 ? 20 : 10;
+  feed(search, 256, long);
+  assertEquals(search.width, 10);
+});
+
+test("PipelineSearch gives up early what is much slower", () => {
+  const search = new PipelineSearch(10);
+  const slower = (width: number) => width === 0 ? 1 : 10;
+  feed(search, 256, slower);
+  const trial = feed(search, 256, slower);
+  assertEquals(trial, new Map([[1, 96], [0, 160]]));
+});
+
+test("PipelineSearch takes the fewest connections that are as fast, once it shares any", () => {
+  const search = new PipelineSearch(10);
+  const equal = (width: number) => width === 0 ? 40 : 30;
+  feed(search, 20_000, equal);
+  assertEquals(favourite(feed(search, 20_000, equal)), 1);
+  const alone = new PipelineSearch(10);
+  const same = () => 40;
+  feed(alone, 20_000, same);
+  assertEquals(favourite(feed(alone, 20_000, same)), 0);
 });
 
 test("PipelineSearch stays with a connection each where sharing is slower, and tries ever more rarely", () => {
@@ -65,20 +106,41 @@ test("PipelineSearch is not misled by one bad stretch", () => {
   const fast = (width: number) => width === 0 ? 11 : width;
   feed(search, 20_000, fast);
   // As when the process was busy with something else.
-  search.completed(100_000, 10);
+  search.completed(100_000, 10, 10);
   assertEquals(favourite(feed(search, 5_000, fast)), 1);
 });
 
-test("PipelineSearch measures over more statements the more are in hand", () => {
+test("PipelineSearch is not misled by a bad stretch before a trial", () => {
+  const search = new PipelineSearch(10);
+  let isBusy = false;
+  // All widths are as good; what is measured first is not.
+  const equal = (): number => isBusy ? 20 : 10;
+  feed(search, 192, equal);
+  isBusy = true;
+  feed(search, 64, equal);
+  isBusy = false;
+  assertEquals(favourite(feed(search, 5_000, equal)), 0);
+});
+
+test("PipelineSearch does not start over because more come", () => {
+  const search = new PipelineSearch(10);
+  const perStatement = (width: number) => width === 0 ? 1 : 0.5;
+  feed(search, 10_000, (width) => 10 * perStatement(width), 10);
+  const crowded = feed(search, 10_000, (width) => 1_000 * perStatement(width), 1_000, 64);
+  assertEquals(favourite(crowded), 1);
+  assertEquals(crowded.has(0), false);
+});
+
+test("PipelineSearch measures over more statements the more are on connections", () => {
   const few = new PipelineSearch(10);
   const many = new PipelineSearch(10);
   const slower = (width: number) => width === 0 ? 1 : 2;
   for (let count = 0; count < 3_000; count++) {
-    few.completed(slower(few.width), 10);
-    many.completed(slower(many.width), 10_000);
+    few.completed(slower(few.width), 10, 10);
+    many.completed(slower(many.width), 10_000, 10_000);
   }
   // The first has ended many trials, the second is still measuring.
-  assertEquals(many.width, 10);
+  assertEquals(many.width, 1);
   assertEquals(few.width, 0);
 });
 
