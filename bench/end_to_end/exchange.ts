@@ -28,3 +28,22 @@ export interface DriftInput {
   readonly concurrency: number;
   readonly seconds: number;
 }
+
+/** Short statements beside slow ones, at one concurrency. */
+export interface MixedInput {
+  readonly url: string;
+  readonly concurrency: number;
+  readonly rounds: number;
+  readonly windowMs: number;
+}
+
+/** What short statements took in one round. */
+export interface Latency {
+  /** Statements per second, short and slow. */
+  readonly perSecond: number;
+  readonly medianMs: number;
+  readonly p99Ms: number;
+}
+
+/** Rounds by the setting of `multiplex`. */
+export type MixedReport = Record<string, Latency[]>;

@@ -13,6 +13,7 @@ import { format, formatRatio, median } from "../statistics.ts";
 import { clientNames, POOL_SIZE } from "./clients.ts";
 import type { ChildInput, ChildReport, DriftInput } from "./exchange.ts";
 import type { Stretch } from "./load.ts";
+import { measureMixed } from "./mixed.ts";
 import { type Mode, modes } from "./modes.ts";
 
 const OURS = "steady";
@@ -35,6 +36,7 @@ export const postgresSection: Section = {
       for (const mode of modes) {
         if (wanted(mode.name)) await measureMode(mode, url, options);
       }
+      if (wanted("mixed")) await measureMixed(url, options);
       if (wanted("drift")) await measureDrift(url, options);
     });
   },
