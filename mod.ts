@@ -47,6 +47,34 @@ export {
   TooManyWaitersError,
 } from "./src/core/errors.ts";
 export type { Lease } from "./src/core/lease.ts";
+export type {
+  AcquiredEvent,
+  CheckedEvent,
+  ClosedEvent,
+  CloseReason,
+  CondemnedEvent,
+  ConnectedEvent,
+  ConnectFailedEvent,
+  ConnectingEvent,
+  ConnectionEvent,
+  DeadlockEvent,
+  GaveUpEvent,
+  HolderEvent,
+  LostEvent,
+  OutageBeganEvent,
+  OutageEndedEvent,
+  PoolClosingEvent,
+  PoolEvent,
+  PoolEvents,
+  PoolObserver,
+  PoolResizedEvent,
+  RefusalReason,
+  RefusedEvent,
+  ReleasedEvent,
+  ResetEvent,
+  TimedOutEvent,
+  WaitingEvent,
+} from "./src/core/observer.ts";
 export type { AcquireOptions, CloseOptions, PoolOptions } from "./src/core/options.ts";
 export { Pool } from "./src/core/pool.ts";
 export type {
@@ -58,6 +86,7 @@ export type {
   SocketHandlers,
   TlsOptions,
 } from "./src/core/runtime.ts";
+export type { SlotState } from "./src/core/slot.ts";
 export type { PoolState, PoolStats } from "./src/core/stats.ts";
 export type { SessionSetup } from "./src/core/session_setup.ts";
 export {

@@ -5,7 +5,9 @@
  */
 
 import type { Bag } from "./bag.ts";
+import type { Clock } from "./clock.ts";
 import type { Lending } from "./lending.ts";
+import type { Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 
@@ -13,6 +15,8 @@ import type { WaiterQueue } from "./waiter_queue.ts";
 export interface CheckingParts<C> {
   /** Deadline of a check, in milliseconds. */
   readonly checkTimeoutMs: number;
+  /** Source of time. */
+  readonly clock: Pick<Clock, "now">;
   /** Whether the pool lends. */
   readonly life: { readonly isOpen: boolean };
   /** The books. */
@@ -23,6 +27,8 @@ export interface CheckingParts<C> {
   readonly lending: Pick<Lending<C>, "isServing" | "takeReady" | "serve">;
   /** Counts the doubts. */
   readonly generations: { readonly doubts: number };
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** The server has answered: the slot, and how many doubts there had been when it was asked. */
   readonly answered: (slot: Slot<C>, doubts: number) => void;
   /** It has not. */
@@ -53,11 +59,15 @@ export class Checking<C> {
   async #check(slot: Slot<C>): Promise<void> {
     const { steady } = slot;
     if (steady === undefined) return;
-    const { bag, checkTimeoutMs, generations, answered, unanswered } = this.#parts;
+    const { clock, bag, checkTimeoutMs, generations, events, answered, unanswered } = this.#parts;
     bag.move(slot, "checking");
     const { doubts } = generations;
+    const { epoch } = steady;
+    const since = clock.now();
     const isAlive = await steady.check({ timeoutMs: checkTimeoutMs });
     if (slot.state !== "checking") return;
+    const checkMs = clock.now() - since;
+    events.tell("checked", { epoch, purpose: "lend", ok: isAlive, checkMs });
     if (isAlive) answered(slot, doubts);
     else unanswered(slot);
   }

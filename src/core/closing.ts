@@ -7,7 +7,9 @@
 import type { Bag } from "./bag.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { PoolClosedError } from "./errors.ts";
+import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
+import { tellRefused } from "./refusal_reason.ts";
 import type { Removal } from "./removal.ts";
 import type { PoolState } from "./stats.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
@@ -24,6 +26,8 @@ export interface ClosingParts<C> {
   readonly outage: Pick<Outage, "stopWaiting">;
   /** Closes the connections. */
   readonly removal: Pick<Removal<C>, "retireAll" | "closeUnused" | "destroyAll">;
+  /** Who watches. */
+  readonly events: Events;
 }
 
 /**
@@ -63,18 +67,21 @@ export class Closing<C> {
   close(timeoutMs: number): Promise<void> {
     // Set before any callback runs, as that may close too.
     const closed = this.#closed ??= new Promise((resolve) => this.#resolve = resolve);
-    if (this.#state === "open") this.#begin();
+    if (this.#state === "open") this.#begin(timeoutMs);
     this.#limit(timeoutMs);
     return closed;
   }
 
-  #begin(): void {
-    const { queue, outage, removal } = this.#parts;
+  #begin(timeoutMs: number): void {
+    const { queue, outage, removal, events } = this.#parts;
     this.#state = "draining";
-    removal.retireAll();
+    events.tell("poolClosing", { timeoutMs });
+    removal.retireAll("closing");
     outage.stopWaiting();
     for (let waiter = queue.shift(); waiter !== undefined; waiter = queue.shift()) {
-      waiter.refused(new PoolClosedError());
+      const error = new PoolClosedError();
+      tellRefused(events, error, waiter.site);
+      waiter.refused(error);
     }
     removal.closeUnused();
     this.freed();
@@ -82,9 +89,10 @@ export class Closing<C> {
 
   /** A place became free: without any connection left the pool is closed, if it is to be. */
   freed(): void {
-    const { bag, queue } = this.#parts;
+    const { bag, queue, events } = this.#parts;
     if (this.#state !== "draining" || bag.total > 0) return;
     this.#state = "closed";
+    events.tell("poolClosed", {});
     this.#timer?.cancel();
     queue.dispose();
     this.#resolve?.();

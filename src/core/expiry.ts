@@ -8,6 +8,7 @@ import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import { phaseOf } from "./connect_failure.ts";
 import { type AcquirePhase, AcquireTimeoutError } from "./errors.ts";
+import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
 import type { PoolStats } from "./stats.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
@@ -29,6 +30,8 @@ export interface ExpiryParts<C> {
   readonly outage: Pick<Outage, "on" | "error">;
   /** The pool's counts. */
   readonly stats: () => PoolStats;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** Called when nobody waits any more. */
   readonly emptied: () => void;
 }
@@ -48,7 +51,7 @@ export class Expiry<C> {
 
   /** Refuses all of them, a batch at a time; to be called when a deadline may have passed. */
   readonly run = (): void => {
-    const { clock, queue, outage, stats: count, emptied } = this.#parts;
+    const { clock, queue, outage, stats: count, events, emptied } = this.#parts;
     const now = clock.now();
     let first: AcquireTimeoutError | undefined;
     for (let done = 0; done < BATCH; done++) {
@@ -72,6 +75,12 @@ export class Expiry<C> {
         alike?.message,
       );
       first ??= error;
+      events.tell("timedOut", {
+        waitMs: now - waiter.since,
+        phase,
+        waiters: queue.size,
+        label: waiter.site?.label,
+      });
       waiter.refused(error);
     }
     queueMicrotask(this.run);

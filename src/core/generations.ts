@@ -7,6 +7,7 @@
 import type { Clock } from "./clock.ts";
 import type { Driver, LossScope } from "./driver.ts";
 import { ConnectError } from "./errors.ts";
+import type { Events } from "./observer.ts";
 
 /** A second loss within so many milliseconds is the end of a generation; doubts are not raised more often. */
 const WINDOW_MS = 1_000;
@@ -47,6 +48,7 @@ export function scopeOfFailure<C>(driver: Driver<C>, error: unknown): LossScope 
  */
 export class Generations {
   readonly #clock: Clock;
+  readonly #events: Pick<Events, "tell">;
   #current = 0;
   #doubts = 0;
   #doubtedAt = -Infinity;
@@ -59,9 +61,13 @@ export class Generations {
   #condemnedAt = -Infinity;
   #askedAt = -Infinity;
 
-  /** @param clock Source of time. */
-  constructor(clock: Clock) {
+  /**
+   * @param clock Source of time.
+   * @param events Who watches.
+   */
+  constructor(clock: Clock, events: Pick<Events, "tell">) {
     this.#clock = clock;
+    this.#events = events;
   }
 
   /** Number of the present generation. */
@@ -78,6 +84,7 @@ export class Generations {
   doubt(): void {
     this.#doubts++;
     this.#doubtedAt = this.#clock.now();
+    this.#events.tell("doubted", {});
   }
 
   /**

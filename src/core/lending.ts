@@ -7,6 +7,9 @@
 import type { Bag } from "./bag.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
 import type { Choice, Multiplexer } from "./multiplexer.ts";
+import { ObservedLease } from "./observed_lease.ts";
+import type { Events } from "./observer.ts";
+import type { Site } from "./site.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
 import type { TurnClock } from "./turn_clock.ts";
@@ -34,6 +37,8 @@ export interface LendingParts<C> {
   readonly home: (lending: Lending<C>) => LeaseHome<C>;
   /** Closes what is worn. */
   readonly close: (slot: Slot<C>) => void;
+  /** Who watches. */
+  readonly events: Events;
   /** Called when nobody waits any more. */
   readonly emptied: () => void;
   /** Called when somebody waits for what cannot be lent as it is. */
@@ -55,6 +60,7 @@ export class Lending<C> {
   readonly #multiplexer: Multiplexer<C> | undefined;
   readonly #home: LeaseHome<C>;
   readonly #close: (slot: Slot<C>) => void;
+  readonly #events: Events;
   readonly #emptied: () => void;
   readonly #wanted: () => void;
   /** Whether {@linkcode Lending.serve} is on the stack. */
@@ -71,6 +77,7 @@ export class Lending<C> {
     this.#turn = parts.turn;
     this.#multiplexer = parts.multiplexer;
     this.#close = parts.close;
+    this.#events = parts.events;
     this.#emptied = parts.emptied;
     this.#wanted = parts.wanted;
     this.#home = parts.home(this);
@@ -84,34 +91,46 @@ export class Lending<C> {
   /**
    * Lends an idle connection that needs no check.
    *
+   * @param site Where the acquire was made, if that is known.
    * @returns The lease; `undefined` if there is none, or somebody waits.
    */
-  lendIdle(): Lease<C> | undefined {
+  lendIdle(site?: Site): Lease<C> | undefined {
     // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
     if (this.#queue.size > 0) return undefined;
     const slot = this.takeReady();
-    return slot === undefined ? undefined : this.#lease(slot);
+    return slot === undefined ? undefined : this.#lease(slot, site, 0);
   }
 
   /**
    * Lends a connection for a single statement: one that others have too, if one takes one more; else an idle one.
    *
+   * @param site Where the acquire was made, if that is known.
    * @returns The lease; `undefined` if there is none, or somebody waits.
    */
-  lendShared(): Lease<C> | undefined {
+  lendShared(site?: Site): Lease<C> | undefined {
     if (this.#queue.size > 0) return undefined;
     const slot = this.#multiplexer?.find(this.#choice(0)) ?? this.takeReady();
-    return slot === undefined ? undefined : this.#join(slot);
+    return slot === undefined ? undefined : this.#join(slot, site, 0);
   }
 
-  #lease(slot: Slot<C>): Lease<C> {
+  #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
     if (this.#countsUses) slot.steady?.countUse();
+    slot.uses++;
+    if (this.#events.on) return this.#observed(slot, site, waitMs);
     return new PoolLease(this.#home, slot);
   }
 
-  #join(slot: Slot<C>): Lease<C> {
+  #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
+    const events = this.#events;
+    const label = site?.label;
+    const epoch = slot.steady?.epoch ?? 0;
+    events.tell("acquired", { epoch, waitMs, shared: slot.shares > 0, label });
+    return new ObservedLease(this.#home, slot, events, this.#turn, label);
+  }
+
+  #join(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
     this.#multiplexer?.joined(slot, this.#queue.size);
-    const lease = this.#lease(slot);
+    const lease = this.#lease(slot, site, waitMs);
     // Else one that is never without statements would never come to its end.
     this.#trust.isWornByNow(slot);
     return lease;
@@ -157,6 +176,8 @@ export class Lending<C> {
    * @param slot Its slot.
    */
   welcome(slot: Slot<C>): void {
+    // First: a look at the clock may raise doubts.
+    this.#turn.now();
     if (this.#trust.isTrusted(slot)) return this.offer(slot);
     this.#keep(slot);
     if (this.#queue.size > 0) this.#wanted();
@@ -202,6 +223,7 @@ export class Lending<C> {
    */
   serve(slot: Slot<C>): void {
     this.#serving = true;
+    const now = this.#turn.now();
     try {
       let ready: Slot<C> | undefined = slot;
       while (ready !== undefined) {
@@ -209,7 +231,11 @@ export class Lending<C> {
         if (waiter === undefined) return;
         if (this.#queue.size === 0) this.#emptied();
         if (ready.state !== "used") this.#bag.move(ready, "used");
-        waiter.lent(waiter.shares ? this.#join(ready) : this.#lease(ready));
+        const { shares, site } = waiter;
+        const waitMs = now - waiter.since;
+        waiter.lent(
+          shares ? this.#join(ready, site, waitMs) : this.#lease(ready, site, waitMs),
+        );
         // Who was served may have given back, or asked again.
         const more = this.#queue.size > 0 && (waiter.shares || this.#bag.counts.idle > 0);
         ready = more ? this.#nextReady(ready) : undefined;

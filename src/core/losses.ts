@@ -7,6 +7,7 @@
 import type { Bag } from "./bag.ts";
 import type { Driver, LossScope } from "./driver.ts";
 import { type Generations, scopeOfLoss } from "./generations.ts";
+import type { Events } from "./observer.ts";
 import { isAtHome, type Removal } from "./removal.ts";
 import type { Slot } from "./slot.ts";
 import type { SlowStart } from "./slow_start.ts";
@@ -25,6 +26,8 @@ export interface LossesParts<C> {
   readonly slowStart: Pick<SlowStart, "begin">;
   /** Takes connections out. */
   readonly removal: Removal<C>;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** Called when a place became free. */
   readonly freed: () => void;
 }
@@ -56,13 +59,18 @@ export class Losses<C> {
    * @param cause What is known of the loss.
    */
   lost(slot: Slot<C>, cause: unknown): void {
-    const { driver, removal, freed } = this.#parts;
+    const { driver, removal, events, freed } = this.#parts;
+    const { state } = slot;
     const scope = scopeOfLoss(driver, cause);
-    const asked = slot.state === "checking";
+    const asked = state === "checking";
     // What broke it was our own deadline: nobody answered.
-    const mute = scope === "own" && (asked || slot.state === "resetting");
+    const mute = scope === "own" && (asked || state === "resetting");
+    const reach = mute ? "doubt" : scope;
+    if (state !== "closing") {
+      events.tell("lost", { epoch: slot.steady?.epoch ?? 0, scope: reach, state, cause });
+    }
     removal.drop(slot);
-    this.note(slot, mute ? "doubt" : scope, asked);
+    this.note(slot, reach, asked);
     freed();
   }
 
@@ -73,7 +81,7 @@ export class Losses<C> {
    */
   unanswered(slot: Slot<C>): void {
     const { removal, freed } = this.#parts;
-    removal.discard(slot);
+    removal.discard(slot, "unanswered");
     this.note(slot, "single", true);
     freed();
   }
@@ -118,14 +126,15 @@ export class Losses<C> {
 
   /** The present generation ends; who calls this has to wake who waits. */
   #condemn(): void {
-    const { bag, generations, slowStart, removal } = this.#parts;
+    const { bag, generations, slowStart, removal, events } = this.#parts;
     const { current } = generations;
     const present = [...bag.slots()].filter(({ generation }) => generation === current);
     if (present.length === 0) return;
     slowStart.begin();
     generations.end();
+    events.tell("condemned", { connections: present.length });
     for (const slot of present) {
-      removal.retire(slot);
+      removal.retire(slot, "condemned");
       if (slot.state === "connecting") removal.close(slot);
       else if (isAtHome(slot)) removal.discard(slot);
     }

@@ -6,10 +6,11 @@
 
 import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
-import { isRejected } from "./connect_failure.ts";
+import { isRejected, phaseOf } from "./connect_failure.ts";
 import type { Driver } from "./driver.ts";
 import type { Generations } from "./generations.ts";
 import type { ResolvedPoolOptions } from "./options.ts";
+import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
 import type { Removal } from "./removal.ts";
 import { Slot } from "./slot.ts";
@@ -76,7 +77,9 @@ export interface OpeningParts<C> {
   /** Paces them when it is back. */
   readonly slowStart: SlowStart;
   /** Takes out what could not be opened. */
-  readonly removal: Pick<Removal<C>, "discard">;
+  readonly removal: Pick<Removal<C>, "drop">;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** What becomes of a connect. */
   readonly home: OpeningHome<C>;
 }
@@ -112,11 +115,13 @@ export class Opening<C> {
   replaceLater(): void {
     const { options, bag, outage } = this.#parts;
     if (!outage.on) return;
-    if (bag.counts.connecting === 0 && outage.mayTry && bag.total < options.max) this.#connect();
+    if (bag.counts.connecting === 0 && outage.mayTry && bag.total < options.max) {
+      this.#connect(true);
+    }
   }
 
-  #connect(): void {
-    const { driver, options, clock, bag, generations } = this.#parts;
+  #connect(background = false): void {
+    const { driver, options, clock, bag, generations, events } = this.#parts;
     const { connectTimeoutMs, session, maxUses, maxLifetimeMs } = options;
     const slot = new Slot<C>(generations.current);
     const steady = new SteadyConnection(driver, {
@@ -129,7 +134,10 @@ export class Opening<C> {
       onLost: (cause) => this.#lost(slot, cause),
     });
     slot.steady = steady;
+    slot.background = background;
+    slot.bornAt = clock.now();
     bag.add(slot);
+    events.tell("connecting", { background });
     steady.open().then(
       (connection) => this.#connected(slot, connection),
       (error) => this.#failed(slot, error),
@@ -139,8 +147,12 @@ export class Opening<C> {
   #connected(slot: Slot<C>, connection: C): void {
     // Lost or destroyed before this continuation ran.
     if (slot.state !== "connecting") return;
-    const { outage, slowStart, home } = this.#parts;
+    const { clock, outage, slowStart, events, home } = this.#parts;
+    const { background, bornAt, steady } = slot;
     slot.connection = connection;
+    slot.openedAt = clock.now();
+    const connectMs = slot.openedAt - bornAt;
+    events.tell("connected", { epoch: steady?.epoch ?? 0, background, connectMs });
     if (outage.on) {
       outage.ended();
       slowStart.begin();
@@ -151,8 +163,12 @@ export class Opening<C> {
 
   #failed(slot: Slot<C>, error: unknown): void {
     if (slot.state !== "connecting") return;
-    const { driver, life, outage, removal, home } = this.#parts;
-    removal.discard(slot);
+    const { driver, clock, life, outage, removal, events, home } = this.#parts;
+    const { background, bornAt } = slot;
+    const connectMs = clock.now() - bornAt;
+    events.tell("connectFailed", { background, phase: phaseOf(error), error, connectMs });
+    removal.drop(slot);
+    slot.steady?.destroy();
     if (life.isOpen) {
       if (isRejected(driver, error)) home.rejected(error);
       else {

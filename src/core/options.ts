@@ -6,6 +6,7 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResetLevel } from "./driver.ts";
+import { checkObserver, type PoolObserver } from "./observer.ts";
 import { checkSession, type SessionSetup } from "./session_setup.ts";
 import {
   checkDuration,
@@ -110,6 +111,8 @@ export interface PoolOptions<C = unknown> {
    * @default {64}
    */
   readonly maxPipeline?: number;
+  /** Watches the pool: an object of callbacks, one for each kind of event. One that throws hurts nobody. */
+  readonly observer?: PoolObserver;
   /**
    * Source of time, timers and randomness.
    *
@@ -120,8 +123,11 @@ export interface PoolOptions<C = unknown> {
 
 /** A pool's options, checked and complete. */
 export type ResolvedPoolOptions<C = unknown> =
-  & Required<Omit<PoolOptions<C>, "session">>
-  & { readonly session: SessionSetup<C> | undefined };
+  & Required<Omit<PoolOptions<C>, "session" | "observer">>
+  & {
+    readonly session: SessionSetup<C> | undefined;
+    readonly observer: PoolObserver | undefined;
+  };
 
 /** Options of one acquire. */
 export interface AcquireOptions {
@@ -133,6 +139,8 @@ export interface AcquireOptions {
    * @default {acquireTimeoutMs of the pool}
    */
   readonly timeoutMs?: number;
+  /** Who asks, in a word or two: events, `inspect()` and messages of time-outs tell it. Any text without a secret. */
+  readonly label?: string;
 }
 
 /** Options of closing a pool. */
@@ -166,6 +174,7 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "unavailable",
   "multiplex",
   "maxPipeline",
+  "observer",
   "clock",
 ]);
 
@@ -176,6 +185,7 @@ const MULTIPLEX = ["auto", "off"] as const;
 const ACQUIRE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof AcquireOptions>([
   "signal",
   "timeoutMs",
+  "label",
 ]);
 
 const CLOSE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloseOptions>(["timeoutMs"]);
@@ -209,6 +219,7 @@ export function resolvePoolOptions<C>(
     unavailable = "wait",
     multiplex = "auto",
     maxPipeline = 64,
+    observer,
     clock = systemClock,
   } = options;
   if (!isClock(clock)) {
@@ -245,6 +256,7 @@ export function resolvePoolOptions<C>(
     unavailable: checkWord(action, "unavailable", unavailable, UNAVAILABLE),
     multiplex: checkWord(action, "multiplex", multiplex, MULTIPLEX),
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
+    observer: checkObserver(action, observer),
     clock,
   };
 }
@@ -286,6 +298,11 @@ export function checkAcquireOptions(options: AcquireOptions): void {
   checkSignal(action, options.signal);
   if (options.timeoutMs !== undefined) {
     checkDuration(action, "timeoutMs", options.timeoutMs, { zero: true, infinity: true });
+  }
+  if (options.label !== undefined && typeof options.label !== "string") {
+    throw new TypeError(
+      `Cannot ${action} as label must be a string: received ${show(options.label)}`,
+    );
   }
 }
 

@@ -5,6 +5,7 @@
  */
 
 import type { Clock, Timer } from "./clock.ts";
+import type { Events } from "./observer.ts";
 
 /** First pause between two attempts, in milliseconds. */
 const FIRST_PAUSE_MS = 100;
@@ -19,7 +20,9 @@ export class Outage {
   readonly #clock: Clock;
   readonly #longestPauseMs: number;
   readonly #retry: () => void;
+  readonly #events: Pick<Events, "tell">;
   #failures = 0;
+  #since = 0;
   #error: unknown;
   #retryAt = 0;
   #timer: Timer | undefined;
@@ -28,14 +31,21 @@ export class Outage {
    * @param clock Source of time, timers and chance.
    * @param acquireTimeoutMs Deadline of an acquire: no pause is longer than a quarter of it.
    * @param retry Called when the next attempt may be made.
+   * @param events Who watches.
    */
-  constructor(clock: Clock, acquireTimeoutMs: number, retry: () => void) {
+  constructor(
+    clock: Clock,
+    acquireTimeoutMs: number,
+    retry: () => void,
+    events: Pick<Events, "tell">,
+  ) {
     this.#clock = clock;
     this.#longestPauseMs = Math.min(
       LONGEST_PAUSE_MS,
       acquireTimeoutMs > 0 ? acquireTimeoutMs / 4 : LONGEST_PAUSE_MS,
     );
     this.#retry = retry;
+    this.#events = events;
   }
 
   /** Whether the last attempt failed. */
@@ -62,6 +72,10 @@ export class Outage {
     this.#error = error;
     // Begun before the pause, as none begins in it: many that fail at once are one sign of an outage, not many.
     if (!this.mayTry) return;
+    if (!this.on) {
+      this.#since = this.#clock.now();
+      this.#events.tell("outageBegan", { error });
+    }
     const longest = Math.min(this.#longestPauseMs, FIRST_PAUSE_MS * 2 ** this.#failures);
     this.#failures++;
     this.#retryAt = this.#clock.now() + longest * this.#clock.random();
@@ -70,6 +84,7 @@ export class Outage {
   /** An attempt succeeded. */
   ended(): void {
     if (!this.on) return;
+    this.#events.tell("outageEnded", { outageMs: this.#clock.now() - this.#since });
     this.#failures = 0;
     this.#error = undefined;
     this.stopWaiting();

@@ -20,6 +20,7 @@ import type { Lease } from "./lease.ts";
 import { Lending } from "./lending.ts";
 import { Losses } from "./losses.ts";
 import { Multiplexer } from "./multiplexer.ts";
+import { Events } from "./observer.ts";
 import { Opening } from "./opening.ts";
 import {
   type AcquireOptions,
@@ -32,9 +33,11 @@ import {
 } from "./options.ts";
 import { Outage } from "./outage.ts";
 import { Refusal } from "./refusal.ts";
+import { tellRefused } from "./refusal_reason.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
 import { mostConnections } from "./sharing.ts";
+import type { Site } from "./site.ts";
 import type { Slot } from "./slot.ts";
 import { SlowStart } from "./slow_start.ts";
 import type { PoolStats } from "./stats.ts";
@@ -67,6 +70,7 @@ export class Pool<C> implements AsyncDisposable {
   /** Whether single statements may share a connection. */
   readonly #shares: boolean;
   readonly #bag = new Bag<C>();
+  readonly #events: Events;
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
   readonly #trust: Trust<C>;
@@ -102,10 +106,11 @@ export class Pool<C> implements AsyncDisposable {
     const answered = (slot: Slot<C>, doubts: number): void => this.#answered(slot, doubts);
 
     // What time and trouble tell.
-    const generations = this.#generations = new Generations(clock);
-    const slowStart = new SlowStart(max);
     const turn = new TurnClock(clock, () => generations.doubt());
-    const outage = new Outage(clock, acquireTimeoutMs, grow);
+    const events = this.#events = new Events(resolved.observer, "pool", turn);
+    const generations = this.#generations = new Generations(clock, events);
+    const slowStart = new SlowStart(max);
+    const outage = new Outage(clock, acquireTimeoutMs, grow, events);
     const trust = this.#trust = new Trust<C>(turn, generations, outage, {
       checkAfterIdleMs: resolved.checkAfterIdleMs,
       looksTwice: countsUses || cleaningNeeded(reset, "idle", false) !== "none",
@@ -116,8 +121,8 @@ export class Pool<C> implements AsyncDisposable {
     const queue = this.#queue = new WaiterQueue<C>(clock, () => expiry.run());
     const emptied = (): void => outage.stopWaiting();
     const setsUp = resolved.session !== undefined;
-    const expiry = new Expiry<C>({ clock, queue, bag, setsUp, outage, stats, emptied });
-    this.#waiting = new Waiting<C>(turn, queue, emptied);
+    const expiry = new Expiry<C>({ clock, queue, bag, setsUp, outage, stats, events, emptied });
+    this.#waiting = new Waiting<C>(turn, queue, events, emptied);
     this.#refusal = new Refusal<C>({
       options: resolved,
       bag,
@@ -125,13 +130,29 @@ export class Pool<C> implements AsyncDisposable {
       outage,
       isLendable,
       leave: (waiter) => this.#waiting.leave(waiter),
+      events,
       stats,
     });
 
     // How connections leave.
-    const removal = this.#removal = new Removal<C>(bag, multiplexer, freed);
-    const life = this.#closing = new Closing<C>({ clock, bag, queue, outage, removal });
-    this.#losses = new Losses<C>({ driver, life, bag, generations, slowStart, removal, freed });
+    const removal = this.#removal = new Removal<C>({
+      clock: turn,
+      bag,
+      shared: multiplexer,
+      events,
+      freed,
+    });
+    const life = this.#closing = new Closing<C>({ clock, bag, queue, outage, removal, events });
+    this.#losses = new Losses<C>({
+      driver,
+      life,
+      bag,
+      generations,
+      slowStart,
+      removal,
+      events,
+      freed,
+    });
 
     // How they are lent and come back.
     const lending = this.#lending = new Lending<C>({
@@ -147,16 +168,19 @@ export class Pool<C> implements AsyncDisposable {
         new Returning<C>({
           driver,
           options: resolved,
+          clock: turn,
           bag,
           trust,
           generations,
           removal,
           lending,
+          events,
           isLendable,
           answered,
           replaceLater: () => this.#opening.replaceLater(),
         }),
       close: (slot) => removal.close(slot),
+      events,
       emptied,
       wanted: grow,
     });
@@ -164,11 +188,13 @@ export class Pool<C> implements AsyncDisposable {
     // How they come, and come again.
     this.#checking = new Checking<C>({
       checkTimeoutMs: resolved.checkTimeoutMs,
+      clock: turn,
       life,
       bag,
       queue,
       lending,
       generations,
+      events,
       answered,
       unanswered: (slot) => this.#losses.unanswered(slot),
     });
@@ -183,6 +209,7 @@ export class Pool<C> implements AsyncDisposable {
       outage,
       slowStart,
       removal,
+      events,
       home: {
         opened: (slot) => {
           this.#answered(slot, generations.doubts);
@@ -231,7 +258,8 @@ export class Pool<C> implements AsyncDisposable {
   readonly #queueUp = (
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
-  ): void => void this.#enqueue(lent, refused, this.#options.acquireTimeoutMs, undefined, false);
+  ): void =>
+    void this.#enqueue(lent, refused, this.#options.acquireTimeoutMs, undefined, false, undefined);
 
   // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
   #lent: (lease: Lease<C>) => void = noop;
@@ -270,7 +298,7 @@ export class Pool<C> implements AsyncDisposable {
     options?: AcquireOptions,
   ): () => void {
     const waiter = this.#lend(lent, refused, options, false);
-    return waiter === undefined ? noop : () => this.#waiting.leave(waiter);
+    return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
   /**
@@ -289,7 +317,7 @@ export class Pool<C> implements AsyncDisposable {
     options?: AcquireOptions,
   ): () => void {
     const waiter = this.#lend(lent, refused, options, this.#shares);
-    return waiter === undefined ? noop : () => this.#waiting.leave(waiter);
+    return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
   /** Lends, refuses, or queues; only then there is a waiter. */
@@ -301,6 +329,7 @@ export class Pool<C> implements AsyncDisposable {
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
+    let site: Site | undefined;
     if (options !== undefined) {
       try {
         checkAcquireOptions(options);
@@ -309,14 +338,25 @@ export class Pool<C> implements AsyncDisposable {
       }
       timeoutMs = options.timeoutMs ?? timeoutMs;
       signal = options.signal ?? undefined;
+      const { label } = options;
+      if (label !== undefined) site = { label, stack: undefined };
       if (signal?.aborted) return void refused(signal.reason);
     }
-    if (!this.#closing.isOpen) return void refused(new PoolClosedError());
-    const lease = shares ? this.#lending.lendShared() : this.#lending.lendIdle();
+    if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
+    const lease = shares ? this.#lending.lendShared(site) : this.#lending.lendIdle(site);
     if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal.ofNewcomer(timeoutMs);
-    if (refusal !== undefined) return void refused(refusal);
-    return this.#enqueue(lent, refused, timeoutMs, signal, shares);
+    if (refusal !== undefined) return this.#refuse(refused, refusal, site);
+    return this.#enqueue(lent, refused, timeoutMs, signal, shares, site);
+  }
+
+  #refuse(
+    refused: (error: unknown) => void,
+    error: Error,
+    site: Site | undefined,
+  ): undefined {
+    tellRefused(this.#events, error, site);
+    refused(error);
   }
 
   #enqueue(
@@ -325,8 +365,9 @@ export class Pool<C> implements AsyncDisposable {
     timeoutMs: number,
     signal: AbortSignal | undefined,
     shares: boolean,
+    site: Site | undefined,
   ): Waiter<C> {
-    const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, shares);
+    const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, shares, site);
     const bag = this.#bag;
     if (bag.total < this.#options.max || bag.counts.idle > 0) this.#grow();
     return waiter;
@@ -388,7 +429,7 @@ export class Pool<C> implements AsyncDisposable {
    */
   evict(): void {
     this.#generations.end();
-    this.#removal.retireAll();
+    this.#removal.retireAll("evicted");
     this.#removal.closeUnused();
     this.#grow();
   }

@@ -8,7 +8,9 @@ import type { Bag } from "./bag.ts";
 import { connectError } from "./connect_failure.ts";
 import { type ConnectError, TooManyConnectionsError, TooManyWaitersError } from "./errors.ts";
 import type { ResolvedPoolOptions } from "./options.ts";
+import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
+import { tellRefused } from "./refusal_reason.ts";
 import type { Slot } from "./slot.ts";
 import type { PoolStats } from "./stats.ts";
 import type { Waiter } from "./waiter.ts";
@@ -28,6 +30,8 @@ export interface RefusalParts<C> {
   readonly isLendable: (slot: Slot<C>) => boolean;
   /** Ends somebody's wait. */
   readonly leave: (waiter: Waiter<C>) => void;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** The pool's counts. */
   readonly stats: () => PoolStats;
 }
@@ -128,7 +132,7 @@ export class Refusal<C> {
 
   /** Rejects waiters because of a failed connect; each gets an error object of its own. */
   #refuse(which: (waiter: Waiter<C>) => boolean, cause: unknown, retryable: boolean): void {
-    const { queue, leave, stats } = this.#parts;
+    const { queue, leave, events, stats } = this.#parts;
     const concerned: Waiter<C>[] = [];
     for (let waiter = queue.head; waiter !== undefined; waiter = waiter.next) {
       if (which(waiter)) concerned.push(waiter);
@@ -137,7 +141,9 @@ export class Refusal<C> {
       // The callbacks before may have ended its wait.
       if (!queue.has(waiter)) continue;
       leave(waiter);
-      waiter.refused(connectError(cause, retryable, stats()));
+      const error = connectError(cause, retryable, stats());
+      tellRefused(events, error, waiter.site);
+      waiter.refused(error);
     }
   }
 }

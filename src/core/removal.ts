@@ -5,6 +5,8 @@
  */
 
 import type { Bag } from "./bag.ts";
+import type { Clock } from "./clock.ts";
+import type { CloseReason, Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
 
 /** Forgets the statements on a connection that is gone. */
@@ -18,36 +20,45 @@ export interface Forgetting<C> {
   forget(slot: Slot<C>, count: number): void;
 }
 
+/** What leaves, and who is told. */
+export interface RemovalParts<C> {
+  /** Source of time. */
+  readonly clock: Pick<Clock, "now">;
+  /** The books. */
+  readonly bag: Bag<C>;
+  /** Knows which connections are shared, if any can be. */
+  readonly shared: Forgetting<C> | undefined;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
+  /** Called when a place became free. */
+  readonly freed: () => void;
+}
+
 /**
  * Takes connections out of the pool: in an orderly way, which takes a while and counts against the limit until it is
  * over, or at once.
  */
 export class Removal<C> {
-  readonly #bag: Bag<C>;
-  readonly #shared: Forgetting<C> | undefined;
-  readonly #freed: () => void;
+  readonly #parts: RemovalParts<C>;
 
-  /**
-   * @param bag The books.
-   * @param shared Knows which connections are shared, if any can be.
-   * @param freed Called when a place became free.
-   */
-  constructor(bag: Bag<C>, shared: Forgetting<C> | undefined, freed: () => void) {
-    this.#bag = bag;
-    this.#shared = shared;
-    this.#freed = freed;
+  /** @param parts What leaves, and who is told. */
+  constructor(parts: RemovalParts<C>) {
+    this.#parts = parts;
   }
 
   /**
    * Closes a connection that nobody has, in an orderly way; its place is free when that is over.
    *
    * @param slot Its slot; `closing` from now on.
+   * @param reason Why; what it was retired for, when not given.
    */
-  close(slot: Slot<C>): void {
-    this.#bag.move(slot, "closing");
+  close(slot: Slot<C>, reason: CloseReason = slot.reason): void {
+    const { bag, freed } = this.#parts;
+    this.#tell(slot, reason);
+    bag.move(slot, "closing");
     slot.steady?.close().then(() => {
       this.drop(slot);
-      this.#freed();
+      freed();
     });
   }
 
@@ -55,20 +66,37 @@ export class Removal<C> {
    * Closes a connection at once, whoever has it, and fills its place.
    *
    * @param slot Its slot; gone from now on.
+   * @param reason Why; what it was retired for, when not given.
    */
-  destroy(slot: Slot<C>): void {
-    this.discard(slot);
-    this.#freed();
+  destroy(slot: Slot<C>, reason: CloseReason = slot.reason): void {
+    this.discard(slot, reason);
+    this.#parts.freed();
   }
 
   /**
    * Closes a connection at once. Who calls this has to say `freed` when its own books are in order.
    *
    * @param slot Its slot; gone from now on.
+   * @param reason Why; what it was retired for, when not given.
    */
-  discard(slot: Slot<C>): void {
+  discard(slot: Slot<C>, reason: CloseReason = slot.reason): void {
+    this.#tell(slot, reason);
     this.drop(slot);
     slot.steady?.destroy();
+  }
+
+  /** Tells that the pool closes a connection, or gives up to open it. */
+  #tell(slot: Slot<C>, reason: CloseReason): void {
+    const { clock, events } = this.#parts;
+    const { state, steady, background, bornAt, openedAt, uses } = slot;
+    if (state === "connecting") {
+      const connectMs = clock.now() - bornAt;
+      const phase = steady !== undefined && steady.counters.opens > 0 ? "session" : "connect";
+      events.tell("connectFailed", { background, phase, error: undefined, connectMs });
+    } else if (state !== "closing" && state !== "gone") {
+      const ageMs = clock.now() - openedAt;
+      events.tell("closed", { epoch: steady?.epoch ?? 0, reason, ageMs, uses });
+    }
   }
 
   /**
@@ -78,8 +106,9 @@ export class Removal<C> {
    * @param slot Its slot; gone from now on.
    */
   drop(slot: Slot<C>): void {
-    this.#shared?.forget(slot, slot.shares);
-    this.#bag.move(slot, "gone");
+    const { bag, shared } = this.#parts;
+    shared?.forget(slot, slot.shares);
+    bag.move(slot, "gone");
     slot.cleaning?.abort();
   }
 
@@ -87,27 +116,33 @@ export class Removal<C> {
    * A connection is to be replaced as soon as it can be: when it comes back, if it is lent.
    *
    * @param slot Its slot.
+   * @param reason Why.
    */
-  retire(slot: Slot<C>): void {
+  retire(slot: Slot<C>, reason: CloseReason): void {
     slot.retiring = true;
+    slot.reason = reason;
     slot.plainUntil = 0;
   }
 
-  /** Retires all connections. */
-  retireAll(): void {
-    for (const slot of this.#bag.slots()) this.retire(slot);
+  /**
+   * Retires all connections.
+   *
+   * @param reason Why.
+   */
+  retireAll(reason: CloseReason): void {
+    for (const slot of this.#parts.bag.slots()) this.retire(slot, reason);
   }
 
   /** Closes, in an orderly way, what nobody has; gives up connects under way. */
   closeUnused(): void {
-    for (const slot of [...this.#bag.slots()]) {
+    for (const slot of [...this.#parts.bag.slots()]) {
       if (isAtHome(slot) || slot.state === "connecting") this.close(slot);
     }
   }
 
   /** Closes all connections at once, whoever has them. */
   destroyAll(): void {
-    for (const slot of [...this.#bag.slots()]) this.destroy(slot);
+    for (const slot of [...this.#parts.bag.slots()]) this.destroy(slot);
   }
 }
 

@@ -8,7 +8,9 @@ import type { Bag } from "./bag.ts";
 import { clean, cleaningNeeded, type CleaningOptions } from "./cleaning.ts";
 import type { Driver, ResetLevel } from "./driver.ts";
 import type { LeaseHome } from "./lease.ts";
+import type { Clock } from "./clock.ts";
 import type { Lending } from "./lending.ts";
+import type { Events } from "./observer.ts";
 import type { Removal } from "./removal.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
@@ -19,6 +21,8 @@ export interface ReturningParts<C> {
   readonly driver: Driver<C>;
   /** How much is cleaned. */
   readonly options: CleaningOptions<C>;
+  /** Source of time. */
+  readonly clock: Pick<Clock, "now">;
   /** The books. */
   readonly bag: Pick<Bag<C>, "move">;
   /** Judges what comes back. */
@@ -29,6 +33,8 @@ export interface ReturningParts<C> {
   readonly removal: Pick<Removal<C>, "close" | "destroy">;
   /** Lends on what can. */
   readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
   /** Whether a connection may be lent again at all. */
   readonly isLendable: (slot: Slot<C>) => boolean;
   /** The server has answered on a connection that nobody has. */
@@ -44,6 +50,7 @@ export interface ReturningParts<C> {
 export class Returning<C> implements LeaseHome<C> {
   readonly #parts: ReturningParts<C>;
   readonly #driver: Driver<C>;
+  readonly #clock: Pick<Clock, "now">;
   readonly #trust: Trust<C>;
   readonly #lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
 
@@ -51,6 +58,7 @@ export class Returning<C> implements LeaseHome<C> {
   constructor(parts: ReturningParts<C>) {
     this.#parts = parts;
     this.#driver = parts.driver;
+    this.#clock = parts.clock;
     this.#trust = parts.trust;
     this.#lending = parts.lending;
   }
@@ -59,6 +67,8 @@ export class Returning<C> implements LeaseHome<C> {
     const { connection } = slot;
     // Lost, or destroyed at the end of close, while it was lent.
     if (slot.state !== "used" || connection === undefined) return;
+    // Before anything is judged: a look at the clock may raise doubts.
+    this.#clock.now();
     const shared = slot.shares > 0;
     if (shared && this.#lending.leftToOthers(slot)) return;
     const status = this.#driver.status(connection);
@@ -67,7 +77,7 @@ export class Returning<C> implements LeaseHome<C> {
       return this.#lending.offer(slot);
     }
     const { removal, isLendable, replaceLater, options } = this.#parts;
-    if (status === "busy" || status === "unknown") return removal.destroy(slot);
+    if (status === "busy" || status === "unknown") return removal.destroy(slot, "dirty");
     if (!isLendable(slot) || trust.isWornByNow(slot)) return removal.close(slot);
     if (slot.retiring) replaceLater();
     const level = cleaningNeeded(options.reset, status, shared);
@@ -76,21 +86,24 @@ export class Returning<C> implements LeaseHome<C> {
   }
 
   discard(slot: Slot<C>): void {
-    if (slot.state === "used") this.#parts.removal.destroy(slot);
+    if (slot.state === "used") this.#parts.removal.destroy(slot, "destroyed");
   }
 
   async #clean(slot: Slot<C>, level: ResetLevel): Promise<void> {
     const { steady } = slot;
     if (steady === undefined) return;
-    const { bag, options, generations, answered, removal } = this.#parts;
+    const { clock, bag, options, generations, events, answered, removal } = this.#parts;
     bag.move(slot, "resetting");
     const cleaning = slot.cleaning = new AbortController();
     const { doubts } = generations;
+    const { epoch } = steady;
+    const since = clock.now();
     const isClean = await clean(this.#driver, steady, level, options, cleaning.signal);
     slot.cleaning = undefined;
     if (slot.state !== "resetting") return;
+    events.tell("reset", { epoch, level, ok: isClean, resetMs: clock.now() - since });
     // Whatever the reason: a connection that cannot be cleaned is not lent again.
     if (isClean) answered(slot, doubts);
-    else removal.destroy(slot);
+    else removal.destroy(slot, "dirty");
   }
 }

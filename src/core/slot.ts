@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { CloseReason } from "./observer.ts";
 import type { SteadyConnection } from "./steady_connection.ts";
 
 /** What a slot's connection is doing. `gone`: it counts no more. */
@@ -32,6 +33,15 @@ export class Slot<C> {
   cleared = 0;
   /** Whether it is to be replaced as soon as it can be: it takes no more statements behind those it has. */
   retiring = false;
+  /** How often it was lent. */
+  uses = 0;
+  /** Why it is to be closed, if it is. */
+  reason: CloseReason = "worn";
+  /** When its connect began, and when that was over, by the pool's turn clock. */
+  bornAt = 0;
+  openedAt = 0;
+  /** Whether nobody waited for its connect. */
+  background = false;
   /** Ends the set-up of its session after a cleaning. */
   cleaning: AbortController | undefined = undefined;
   /** How many single statements share the connection; 0 while one borrower has it for itself. */

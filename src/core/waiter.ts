@@ -5,6 +5,7 @@
  */
 
 import type { Lease } from "./lease.ts";
+import type { Site } from "./site.ts";
 
 /** Takes a waiter whose signal aborted out of its queue. */
 export interface WaiterHome<C> {
@@ -32,6 +33,10 @@ export class Waiter<C> {
   readonly deadline: number;
   /** Whether it wants a connection for a single statement only, and takes one that has others. */
   readonly shares: boolean;
+  /** Since when it waits, in the clock's monotonic time. */
+  readonly since: number;
+  /** Where the acquire was made, if that is known. */
+  readonly site: Site | undefined;
   /** Who waits next longer and next shorter. */
   previous: Waiter<C> | undefined = undefined;
   next: Waiter<C> | undefined = undefined;
@@ -46,12 +51,16 @@ export class Waiter<C> {
     timeoutMs: number,
     deadline: number,
     shares = false,
+    since = 0,
+    site: Site | undefined = undefined,
   ) {
     this.lent = lent;
     this.refused = refused;
     this.timeoutMs = timeoutMs;
     this.deadline = deadline;
     this.shares = shares;
+    this.since = since;
+    this.site = site;
   }
 
   /** Stops listening: a long-lived signal must not hold on to waiters that are served. */

@@ -6,6 +6,8 @@
 
 import type { Clock } from "./clock.ts";
 import type { Lease } from "./lease.ts";
+import type { Events } from "./observer.ts";
+import type { Site } from "./site.ts";
 import { ListeningWaiter, Waiter, type WaiterHome } from "./waiter.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 
@@ -13,20 +15,24 @@ import type { WaiterQueue } from "./waiter_queue.ts";
 export class Waiting<C> implements WaiterHome<C> {
   readonly #clock: Pick<Clock, "now">;
   readonly #queue: Pick<WaiterQueue<C>, "push" | "has" | "remove" | "size">;
+  readonly #events: Events;
   readonly #emptied: () => void;
 
   /**
    * @param clock Tells when deadlines pass.
    * @param queue Who waits.
+   * @param events Who watches.
    * @param emptied Called when the last one left.
    */
   constructor(
     clock: Pick<Clock, "now">,
     queue: Pick<WaiterQueue<C>, "push" | "has" | "remove" | "size">,
+    events: Events,
     emptied: () => void,
   ) {
     this.#clock = clock;
     this.#queue = queue;
+    this.#events = events;
     this.#emptied = emptied;
   }
 
@@ -38,6 +44,7 @@ export class Waiting<C> implements WaiterHome<C> {
    * @param timeoutMs Length of its deadline from now, in milliseconds; 0 for none, as it waits only for what is under way.
    * @param signal Ends the wait, if there is one.
    * @param shares Whether it wants a connection for a single statement only.
+   * @param site Where the acquire was made, if that is known.
    * @returns The waiter, queued.
    */
   begin(
@@ -46,16 +53,20 @@ export class Waiting<C> implements WaiterHome<C> {
     timeoutMs: number,
     signal: AbortSignal | undefined,
     shares: boolean,
+    site: Site | undefined,
   ): Waiter<C> {
-    const finite = timeoutMs !== 0 && timeoutMs !== Infinity;
-    const deadline = finite ? this.#clock.now() + timeoutMs : Infinity;
+    const since = this.#clock.now();
+    const deadline = timeoutMs === 0 ? Infinity : since + timeoutMs;
     const waiter = signal === undefined
-      ? new Waiter<C>(lent, refused, timeoutMs, deadline, shares)
+      ? new Waiter<C>(lent, refused, timeoutMs, deadline, shares, since, site)
       : this.#listening(
-        new ListeningWaiter<C>(lent, refused, timeoutMs, deadline, shares),
+        new ListeningWaiter<C>(lent, refused, timeoutMs, deadline, shares, since, site),
         signal,
       );
     this.#queue.push(waiter);
+    if (this.#events.on) {
+      this.#events.tell("waiting", { waiters: this.#queue.size, label: site?.label });
+    }
     return waiter;
   }
 
@@ -75,8 +86,23 @@ export class Waiting<C> implements WaiterHome<C> {
     if (this.#queue.size === 0) this.#emptied();
   }
 
-  aborted(waiter: Waiter<C>, reason: unknown): void {
+  /**
+   * Ends somebody's wait because its caller wants that, without a word to it; does nothing if it has ended.
+   *
+   * @param waiter Who.
+   */
+  giveUp(waiter: Waiter<C>): void {
+    if (!this.#queue.has(waiter)) return;
     this.leave(waiter);
+    this.#events.tell("gaveUp", {
+      waitMs: this.#clock.now() - waiter.since,
+      waiters: this.#queue.size,
+      label: waiter.site?.label,
+    });
+  }
+
+  aborted(waiter: Waiter<C>, reason: unknown): void {
+    this.giveUp(waiter);
     waiter.refused(reason);
   }
 }

@@ -19,9 +19,39 @@ export type {
   ErrorClass,
   Evidence,
   IsolationLevel,
+  LossScope,
   ResetLevel,
   Sharing,
 } from "../core/driver.ts";
+export type {
+  AcquiredEvent,
+  CheckedEvent,
+  ClosedEvent,
+  CloseReason,
+  CondemnedEvent,
+  ConnectedEvent,
+  ConnectFailedEvent,
+  ConnectingEvent,
+  ConnectionEvent,
+  DeadlockEvent,
+  GaveUpEvent,
+  HolderEvent,
+  LostEvent,
+  OutageBeganEvent,
+  OutageEndedEvent,
+  PoolClosingEvent,
+  PoolEvent,
+  PoolEvents,
+  PoolObserver,
+  PoolResizedEvent,
+  RefusalReason,
+  RefusedEvent,
+  ReleasedEvent,
+  ResetEvent,
+  TimedOutEvent,
+  WaitingEvent,
+} from "../core/observer.ts";
+export type { AcquirePhase } from "../core/errors.ts";
 export type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
 export type {
   ConnectOptions,
@@ -32,6 +62,7 @@ export type {
   SocketHandlers,
   TlsOptions,
 } from "../core/runtime.ts";
+export type { SlotState } from "../core/slot.ts";
 export type { PoolState, PoolStats } from "../core/stats.ts";
 export { PostgresConnection } from "../driver/postgres/connection.ts";
 export { PostgresDriver } from "../driver/postgres/driver.ts";

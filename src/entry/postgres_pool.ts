@@ -292,7 +292,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   #acquireOptions(options?: AcquireOptions): AcquireOptions | undefined {
     const limits = this.#limits;
     if (limits === undefined) {
-      return options?.signal || options?.timeoutMs !== undefined ? options : undefined;
+      const { signal, timeoutMs, label } = options ?? {};
+      return signal || timeoutMs !== undefined || label !== undefined ? options : undefined;
     }
     const { acquireTimeoutMs } = this.#shared;
     return {

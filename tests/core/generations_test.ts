@@ -4,10 +4,11 @@ import { Generations, scopeOfFailure, scopeOfLoss } from "../../src/core/generat
 import type { Driver } from "../../src/core/driver.ts";
 import { FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
 import { test } from "../support/harness.ts";
+import { SILENT } from "./pool_parts/slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
-  return { clock, generations: new Generations(clock) };
+  return { clock, generations: new Generations(clock, SILENT) };
 }
 
 test("Generations.lost() ends a generation at once when all is lost, never for what was lost here", () => {

@@ -40,6 +40,7 @@ test("resolvePoolOptions() fills in the defaults", () => {
     unavailable: "wait",
     multiplex: "auto",
     maxPipeline: 64,
+    observer: undefined,
     clock: systemClock,
   } as const;
   assertEquals(resolvePoolOptions(), defaults);
@@ -65,6 +66,7 @@ test("resolvePoolOptions() keeps what was given", () => {
     unavailable: "fail-fast",
     multiplex: "off",
     maxPipeline: 1,
+    observer: {},
     clock,
   } as const;
   assertEquals(resolvePoolOptions(given), given);

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Outage } from "../../src/core/outage.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { test } from "../support/harness.ts";
+import { SILENT } from "./pool_parts/slots.ts";
 
 interface Bench {
   readonly clock: VirtualClock;
@@ -13,7 +14,7 @@ interface Bench {
 function bench(acquireTimeoutMs = 60_000, random: () => number = () => 0.999_999): Bench {
   const clock = new VirtualClock({ random, turns: 1 });
   const retries: number[] = [];
-  const outage = new Outage(clock, acquireTimeoutMs, () => retries.push(clock.now()));
+  const outage = new Outage(clock, acquireTimeoutMs, () => retries.push(clock.now()), SILENT);
   return { clock, outage, retries };
 }
 

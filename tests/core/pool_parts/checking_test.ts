@@ -4,7 +4,7 @@ import { Checking } from "../../../src/core/checking.ts";
 import type { Slot } from "../../../src/core/slot.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot } from "./slots.ts";
+import { addOpenSlot, SILENT } from "./slots.ts";
 
 type FakeSlot = Slot<FakeConnection>;
 
@@ -27,11 +27,13 @@ async function bench(idle: number) {
   };
   const checking = new Checking<FakeConnection>({
     checkTimeoutMs: 100,
+    clock,
     life,
     bag,
     queue,
     lending,
     generations,
+    events: SILENT,
     answered: (slot, doubts) => said.push("answered", slot, doubts),
     unanswered: (slot) => said.push("unanswered", slot),
   });

@@ -6,6 +6,7 @@ import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { watch } from "../setup.ts";
 import { test } from "../../support/harness.ts";
+import { SILENT } from "./slots.ts";
 
 function bench(total: number) {
   const clock = new VirtualClock();
@@ -19,7 +20,7 @@ function bench(total: number) {
     destroyAll: note("destroy"),
   };
   const outage = { stopWaiting: note("stop") };
-  const closing = new Closing<string>({ clock, bag, queue, outage, removal });
+  const closing = new Closing<string>({ clock, bag, queue, outage, removal, events: SILENT });
   return { bag, calls, clock, closing, queue };
 }
 

@@ -7,7 +7,7 @@ import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot, addSlot, STATS } from "./slots.ts";
+import { addOpenSlot, addSlot, SILENT, STATS } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -23,6 +23,7 @@ function bench() {
     setsUp: true,
     outage,
     stats: () => ({ ...STATS }),
+    events: SILENT,
     emptied: () => emptied++,
   });
   const wait = (timeoutMs: number) =>

@@ -10,7 +10,7 @@ import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
-import { addSlot } from "./slots.ts";
+import { addSlot, SILENT } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -33,6 +33,7 @@ function bench() {
     multiplexer: undefined,
     home: (lending) => ({ takeBack: (slot) => lending.offer(slot), discard: () => {} }),
     close: (slot) => bag.move(slot, "closing"),
+    events: SILENT,
     emptied: () => said.push("emptied"),
     wanted: () => said.push("wanted"),
   });

@@ -7,20 +7,35 @@ import { Removal } from "../../../src/core/removal.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot, addSlot } from "./slots.ts";
+import { addOpenSlot, addSlot, SILENT } from "./slots.ts";
 
 function bench(scope: LossScope = "single") {
   const clock = new VirtualClock({ startMs: 10_000 });
   const driver = new FakeDriver({ clock });
   driver.lossOf = () => scope;
   const bag = new Bag<FakeConnection>();
-  const generations = new Generations(clock);
+  const generations = new Generations(clock, SILENT);
   const life = { isOpen: true };
   const counts = { freed: 0, slow: 0 };
   const freed = () => void counts.freed++;
-  const removal = new Removal<FakeConnection>(bag, undefined, freed);
+  const removal = new Removal<FakeConnection>({
+    clock,
+    bag,
+    shared: undefined,
+    events: SILENT,
+    freed,
+  });
   const slowStart = { begin: () => void counts.slow++ };
-  const losses = new Losses({ driver, life, bag, generations, slowStart, removal, freed });
+  const losses = new Losses({
+    driver,
+    life,
+    bag,
+    generations,
+    slowStart,
+    removal,
+    events: SILENT,
+    freed,
+  });
   return { bag, clock, counts, driver, generations, life, losses };
 }
 

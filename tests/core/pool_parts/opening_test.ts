@@ -6,6 +6,7 @@ import { Removal } from "../../../src/core/removal.ts";
 import { SlowStart } from "../../../src/core/slow_start.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
+import { SILENT } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -14,9 +15,15 @@ function bench() {
   const queue = { size: 0 };
   const life = { isOpen: true };
   const said: string[] = [];
-  const outage = new Outage(clock, 10_000, () => opening.grow());
+  const outage = new Outage(clock, 10_000, () => opening.grow(), SILENT);
   const slowStart = new SlowStart(4);
-  const removal = new Removal<FakeConnection>(bag, undefined, () => {});
+  const removal = new Removal<FakeConnection>({
+    clock,
+    bag,
+    shared: undefined,
+    events: SILENT,
+    freed: () => {},
+  });
   const opening = new Opening<FakeConnection>({
     driver,
     options: {
@@ -34,6 +41,7 @@ function bench() {
     outage,
     slowStart,
     removal,
+    events: SILENT,
     home: {
       opened: (slot) => {
         said.push(`opened ${slot.steady?.epoch}`);

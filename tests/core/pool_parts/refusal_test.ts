@@ -10,7 +10,7 @@ import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addSlot, STATS } from "./slots.ts";
+import { addSlot, SILENT, STATS } from "./slots.ts";
 
 function bench(options: { maxWaiters?: number; unavailable?: "wait" | "fail-fast" } = {}) {
   const { maxWaiters = Infinity, unavailable = "wait" } = options;
@@ -25,6 +25,7 @@ function bench(options: { maxWaiters?: number; unavailable?: "wait" | "fail-fast
     outage,
     isLendable: ({ generation }) => generation === 0,
     leave: (waiter) => queue.remove(waiter),
+    events: SILENT,
     stats: () => STATS,
   });
   const refused: unknown[] = [];

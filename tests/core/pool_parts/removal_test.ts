@@ -4,7 +4,7 @@ import { Removal } from "../../../src/core/removal.ts";
 import type { SlotState } from "../../../src/core/slot.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot } from "./slots.ts";
+import { addOpenSlot, SILENT } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -13,7 +13,13 @@ function bench() {
   const freed: number[] = [];
   const forgotten: number[] = [];
   const shared = { forget: (_slot: unknown, count: number) => forgotten.push(count) };
-  const removal = new Removal<FakeConnection>(bag, shared, () => freed.push(bag.total));
+  const removal = new Removal<FakeConnection>({
+    clock,
+    bag,
+    shared,
+    events: SILENT,
+    freed: () => freed.push(bag.total),
+  });
   const add = (state: SlotState) => addOpenSlot(bag, state, driver, clock);
   return { add, bag, clock, driver, forgotten, freed, removal };
 }
@@ -52,7 +58,7 @@ test("Removal.closeUnused() closes what nobody has; retireAll() and destroyAll()
   const slots = [];
   for (const state of states) slots.push(await add(state));
   for (const slot of slots) slot.plainUntil = 1_000;
-  removal.retireAll();
+  removal.retireAll("evicted");
   assertEquals(slots.map((slot) => [slot.retiring, slot.plainUntil]), slots.map(() => [true, 0]));
   removal.closeUnused();
   assertEquals(slots.map(({ state }) => state), [

@@ -5,6 +5,7 @@
  */
 
 import type { Bag } from "../../../src/core/bag.ts";
+import { Events } from "../../../src/core/observer.ts";
 import { Slot, type SlotState } from "../../../src/core/slot.ts";
 import { SteadyConnection } from "../../../src/core/steady_connection.ts";
 import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
@@ -23,6 +24,9 @@ export const STATS: PoolStats = {
   closing: 0,
   waiters: 0,
 };
+
+/** Events that nobody watches. */
+export const SILENT: Events = new Events(undefined, "test", { now: () => 0 });
 
 /**
  * Puts a slot into the books that has no connection.

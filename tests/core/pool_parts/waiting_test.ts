@@ -4,14 +4,15 @@ import { Waiting } from "../../../src/core/waiting.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { countedSignal } from "../setup.ts";
 import { test } from "../../support/harness.ts";
+import { SILENT } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock({ startMs: 100 });
   const queue = new WaiterQueue<string>(clock, () => {});
   const seen: unknown[] = [];
-  const waiting = new Waiting<string>(clock, queue, () => seen.push("emptied"));
+  const waiting = new Waiting<string>(clock, queue, SILENT, () => seen.push("emptied"));
   const begin = (timeoutMs: number, signal?: AbortSignal) =>
-    waiting.begin(() => {}, (error) => seen.push(error), timeoutMs, signal, false);
+    waiting.begin(() => {}, (error) => seen.push(error), timeoutMs, signal, false, undefined);
   return { begin, queue, seen, waiting };
 }
 

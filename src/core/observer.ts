@@ -1,0 +1,444 @@
+/**
+ * What a pool tells who watches it.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import type { LossScope, ResetLevel } from "./driver.ts";
+import type { AcquirePhase } from "./errors.ts";
+import type { SlotState } from "./slot.ts";
+import { show } from "./validate.ts";
+
+/** What all events have. No event holds a password or a value of a statement. */
+export interface PoolEvent {
+  /** Name of the pool. */
+  readonly pool: string;
+  /** When it happened, in milliseconds of the pool's clock; only differences mean anything. */
+  readonly at: number;
+}
+
+/** Something happened to an open connection. */
+export interface ConnectionEvent extends PoolEvent {
+  /** Number of the connection, unique in its pool. */
+  readonly epoch: number;
+}
+
+/** A connect began. */
+export interface ConnectingEvent extends PoolEvent {
+  /** Whether nobody waits for it: it fills the pool up. */
+  readonly background: boolean;
+}
+
+/** A connection is open and set up. */
+export interface ConnectedEvent extends ConnectionEvent {
+  /** Whether nobody waited for it when it began. */
+  readonly background: boolean;
+  /** How long that took, in milliseconds. */
+  readonly connectMs: number;
+}
+
+/** A connect failed. */
+export interface ConnectFailedEvent extends PoolEvent {
+  /** Whether nobody waited for it when it began. */
+  readonly background: boolean;
+  /** What failed: the connect, or the set-up of its session. */
+  readonly phase: "connect" | "session";
+  /** Why; `undefined` if the pool gave it up, as it is wanted no more. */
+  readonly error: unknown;
+  /** How long it had taken, in milliseconds. */
+  readonly connectMs: number;
+}
+
+/** An acquire began to wait. */
+export interface WaitingEvent extends PoolEvent {
+  /** How many wait, this one included. */
+  readonly waiters: number;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/** A connection was lent. */
+export interface AcquiredEvent extends ConnectionEvent {
+  /** How long the acquire had waited, in milliseconds; 0 if it had not. */
+  readonly waitMs: number;
+  /** Whether others may have the connection at the same time. */
+  readonly shared: boolean;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/** A lease was given back or given up. */
+export interface ReleasedEvent extends ConnectionEvent {
+  /** How long it was held, in milliseconds. */
+  readonly heldMs: number;
+  /** Whether others may have had the connection at the same time. */
+  readonly shared: boolean;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/** The deadline of an acquire passed. */
+export interface TimedOutEvent extends PoolEvent {
+  /** How long it had waited, in milliseconds. */
+  readonly waitMs: number;
+  /** What it was waiting for. */
+  readonly phase: AcquirePhase;
+  /** How many wait on. */
+  readonly waiters: number;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/**
+ * Why an acquire was refused before its deadline: it must not wait, the queue is full, the server cannot be had, it could
+ * not make its deadline, it waits for itself, or the pool is closed.
+ */
+export type RefusalReason =
+  | "no wait"
+  | "queue full"
+  | "unavailable"
+  | "late"
+  | "deadlock"
+  | "closed";
+
+/** An acquire was refused. */
+export interface RefusedEvent extends PoolEvent {
+  /** Why. */
+  readonly reason: RefusalReason;
+  /** What the caller gets. */
+  readonly error: unknown;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/** An acquire was given up by its caller, such as by a signal. */
+export interface GaveUpEvent extends PoolEvent {
+  /** How long it had waited, in milliseconds. */
+  readonly waitMs: number;
+  /** How many wait on. */
+  readonly waiters: number;
+  /** The `label` of the acquire. */
+  readonly label: string | undefined;
+}
+
+/** A connection was asked for a sign of life. */
+export interface CheckedEvent extends ConnectionEvent {
+  /** Why: somebody waits for it, or it is kept alive. */
+  readonly purpose: "lend" | "keepalive";
+  /** Whether the server answered; if not the connection is gone. */
+  readonly ok: boolean;
+  /** How long that took, in milliseconds. */
+  readonly checkMs: number;
+}
+
+/** A connection was cleaned after use. */
+export interface ResetEvent extends ConnectionEvent {
+  /** How much. */
+  readonly level: ResetLevel;
+  /** Whether it is clean; if not it is closed. */
+  readonly ok: boolean;
+  /** How long that took, in milliseconds. */
+  readonly resetMs: number;
+}
+
+/** An open connection was lost. */
+export interface LostEvent extends ConnectionEvent {
+  /** What that says about the others. */
+  readonly scope: LossScope;
+  /** What the pool was doing with it. */
+  readonly state: SlotState;
+  /** What is known of the cause. */
+  readonly cause: unknown;
+}
+
+/**
+ * Why the pool closes an open connection: idle for too long; more idle ones than wanted; too old or used too often; told
+ * by `evict`; its generation has ended; busy, or not to be cleaned; silent when asked for a sign of life; the pool has
+ * become smaller; the pool is closed; its borrower gave it up, or forgot it; or one of another kind is needed.
+ */
+export type CloseReason =
+  | "idle"
+  | "surplus"
+  | "worn"
+  | "evicted"
+  | "condemned"
+  | "dirty"
+  | "unanswered"
+  | "resized"
+  | "closing"
+  | "destroyed"
+  | "collected"
+  | "exchanged";
+
+/** The pool began to close an open connection. A lost one is not closed. */
+export interface ClosedEvent extends ConnectionEvent {
+  /** Why. */
+  readonly reason: CloseReason;
+  /** How long it was open, in milliseconds. */
+  readonly ageMs: number;
+  /** How often it was lent. */
+  readonly uses: number;
+}
+
+/** A generation ended: none of its connections is lent again. */
+export interface CondemnedEvent extends PoolEvent {
+  /** How many connections that concerns, those being opened included. */
+  readonly connections: number;
+}
+
+/** A connect failed, and the server had been had before: connects are paced from now on. */
+export interface OutageBeganEvent extends PoolEvent {
+  /** Why it failed. */
+  readonly error: unknown;
+}
+
+/** A connect succeeded again. */
+export interface OutageEndedEvent extends PoolEvent {
+  /** Time since the first that failed, in milliseconds. */
+  readonly outageMs: number;
+}
+
+/** The limit of the pool was changed. */
+export interface PoolResizedEvent extends PoolEvent {
+  /** Most connections until now. */
+  readonly from: number;
+  /** Most connections from now on. */
+  readonly to: number;
+}
+
+/** The pool begins to close. */
+export interface PoolClosingEvent extends PoolEvent {
+  /** How long what is lent is waited for, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+/** Who had a lease. */
+export interface HolderEvent extends ConnectionEvent {
+  /** How long it has been held, in milliseconds. */
+  readonly heldMs: number;
+  /** The `label` of its acquire. */
+  readonly label: string | undefined;
+  /** Where it was acquired; only of some, and only with `leakAfterMs`. */
+  readonly stack: string | undefined;
+}
+
+/** Acquires wait for each other and can never be served; the one that closed the circle was refused. */
+export interface DeadlockEvent extends PoolEvent {
+  /** What its caller gets. */
+  readonly error: unknown;
+}
+
+/** The events of a pool, by the names of the callbacks that receive them. */
+export interface PoolEvents {
+  /** A connect began. */
+  connecting: ConnectingEvent;
+  /** A connection is open and set up. */
+  connected: ConnectedEvent;
+  /** A connect failed. */
+  connectFailed: ConnectFailedEvent;
+  /** An acquire began to wait. */
+  waiting: WaitingEvent;
+  /** A connection was lent. */
+  acquired: AcquiredEvent;
+  /** A lease was given back or given up. */
+  released: ReleasedEvent;
+  /** The deadline of an acquire passed. */
+  timedOut: TimedOutEvent;
+  /** An acquire was refused before. */
+  refused: RefusedEvent;
+  /** An acquire was given up by its caller. */
+  gaveUp: GaveUpEvent;
+  /** A connection was asked for a sign of life. */
+  checked: CheckedEvent;
+  /** A connection was cleaned after use. */
+  reset: ResetEvent;
+  /** An open connection was lost. */
+  lost: LostEvent;
+  /** The pool began to close an open connection. */
+  closed: ClosedEvent;
+  /** Nobody knows what became of the idle connections: each is checked before it is lent. */
+  doubted: PoolEvent;
+  /** A generation ended: none of its connections is lent again. */
+  condemned: CondemnedEvent;
+  /** The server cannot be had. */
+  outageBegan: OutageBeganEvent;
+  /** It can be had again. */
+  outageEnded: OutageEndedEvent;
+  /** Nothing is lent from now on. */
+  poolSuspended: PoolEvent;
+  /** The pool lends again. */
+  poolResumed: PoolEvent;
+  /** The limit of the pool was changed. */
+  poolResized: PoolResizedEvent;
+  /** The pool begins to close. */
+  poolClosing: PoolClosingEvent;
+  /** The pool is closed. */
+  poolClosed: PoolEvent;
+  /** The pool was opened again. */
+  poolOpened: PoolEvent;
+  /** A lease has been held for longer than `leakAfterMs`. */
+  leaked: HolderEvent;
+  /** A lease was forgotten: it was garbage-collected without release. Its connection is closed. */
+  collected: HolderEvent;
+  /** Acquires wait for each other. */
+  deadlock: DeadlockEvent;
+}
+
+/**
+ * Watches a pool: an object of optional callbacks, each called with one plain object.
+ *
+ * Callbacks are called in the order of the events, in a microtask of their own, when the books are in order: they may
+ * call whatever the pool offers. One that throws, or returns a promise that is rejected, hurts nobody.
+ *
+ * @example Tell when the server goes and comes
+ * ```ts
+ * import { Pool, type PoolObserver } from "@steady/pool";
+ * import { FakeDriver } from "@steady/pool/testing";
+ *
+ * const observer: PoolObserver = {
+ *   outageBegan: ({ pool, error }) => console.warn(pool, "is down", error),
+ *   outageEnded: ({ pool, outageMs }) => console.warn(pool, "is back after", outageMs, "ms"),
+ * };
+ * await using pool = new Pool(new FakeDriver(), { observer });
+ * ```
+ */
+export type PoolObserver = {
+  readonly [Name in keyof PoolEvents]?: (event: PoolEvents[Name]) => unknown;
+};
+
+/** Names of the callbacks of a {@linkcode PoolObserver}. */
+const POOL_EVENT_NAMES: ReadonlySet<string> = new Set<keyof PoolEvents>([
+  "connecting",
+  "connected",
+  "connectFailed",
+  "waiting",
+  "acquired",
+  "released",
+  "timedOut",
+  "refused",
+  "gaveUp",
+  "checked",
+  "reset",
+  "lost",
+  "closed",
+  "doubted",
+  "condemned",
+  "outageBegan",
+  "outageEnded",
+  "poolSuspended",
+  "poolResumed",
+  "poolResized",
+  "poolClosing",
+  "poolClosed",
+  "poolOpened",
+  "leaked",
+  "collected",
+  "deadlock",
+]);
+
+/**
+ * Checks an observer.
+ *
+ * @param action What is being done, for the message.
+ * @param observer What was received.
+ * @returns The observer, if there is one.
+ * @throws {TypeError} If it is no object, or a callback is no function.
+ */
+export function checkObserver(
+  action: string,
+  observer: PoolObserver | undefined,
+): PoolObserver | undefined {
+  if (observer === undefined) return undefined;
+  if (typeof observer !== "object" || observer === null || Array.isArray(observer)) {
+    throw new TypeError(
+      `Cannot ${action} as observer must be an object of callbacks: received ${show(observer)}`,
+    );
+  }
+  const isLiteral = Object.getPrototypeOf(observer) === Object.prototype;
+  const misspelt = Object.keys(observer).find((name) => !POOL_EVENT_NAMES.has(name));
+  // Of a class it may be a field.
+  if (isLiteral && misspelt !== undefined) {
+    throw new TypeError(`Cannot ${action} as observer has no callback "${misspelt}"`);
+  }
+  for (const name of POOL_EVENT_NAMES) {
+    const callback: unknown = observer[name as keyof PoolEvents];
+    if (callback !== undefined && typeof callback !== "function") {
+      throw new TypeError(
+        `Cannot ${action} as observer.${name} must be a function: received ${show(callback)}`,
+      );
+    }
+  }
+  return observer;
+}
+
+/** What an event has beside what all have. */
+export type EventDetails<Name extends keyof PoolEvents> = Omit<PoolEvents[Name], keyof PoolEvent>;
+
+/**
+ * Tells the observer, if there is one. Events are told while the pool changes its books; so they are kept, in order, and
+ * delivered in a microtask, when those are in order and nothing of the pool is on the stack: a callback that acquires,
+ * releases or closes is then a caller like any other.
+ */
+export class Events {
+  /** Whether anybody watches. Where events are frequent it is asked first, so that nothing is built for nobody. */
+  readonly on: boolean;
+  readonly #observer: PoolObserver;
+  readonly #pool: string;
+  readonly #clock: Pick<Clock, "now">;
+  readonly #root: (fn: () => void) => void;
+  #kept: (() => unknown)[] = [];
+
+  /**
+   * @param observer Who watches, if anybody does.
+   * @param pool Name of the pool.
+   * @param clock Tells when.
+   * @param root Runs a function in nobody's context, where the runtime can.
+   */
+  constructor(
+    observer: PoolObserver | undefined,
+    pool: string,
+    clock: Pick<Clock, "now">,
+    root: (fn: () => void) => void = (fn) => fn(),
+  ) {
+    this.on = observer !== undefined;
+    this.#observer = observer ?? {};
+    this.#pool = pool;
+    this.#clock = clock;
+    this.#root = root;
+  }
+
+  /**
+   * Something happened.
+   *
+   * @param name What.
+   * @param details All that is known of it.
+   */
+  tell<Name extends keyof PoolEvents>(name: Name, details: EventDetails<Name>): void {
+    if (!this.on) return;
+    const observer = this.#observer;
+    if (observer[name] === undefined) return;
+    const event = { pool: this.#pool, at: this.#clock.now(), ...details } as PoolEvents[Name];
+    if (this.#kept.length === 0) queueMicrotask(this.#deliver);
+    // The callback of now: an observer may change its mind, but not its past.
+    this.#kept.push(() => observer[name]?.(event));
+  }
+
+  readonly #deliver = (): void => {
+    const kept = this.#kept;
+    this.#kept = [];
+    this.#root(() => kept.forEach(quietly));
+  };
+}
+
+/** Calls a callback of somebody who must not hurt the pool, whatever it does. */
+function quietly(call: () => unknown): void {
+  try {
+    const result = call();
+    if (result !== undefined) Promise.resolve(result).catch(ignore);
+  } catch {
+    // What it throws is its own affair: nobody above could do anything about it.
+  }
+}
+
+function ignore(): void {}
