@@ -14,6 +14,7 @@ import {
   TooManyConnectionsError,
 } from "../../../src/core/errors.ts";
 import type { Lease } from "../../../src/core/lease.ts";
+import type { PoolObserver } from "../../../src/core/observer.ts";
 import { POOL_OPTION_NAMES } from "../../../src/core/options.ts";
 import { Pool } from "../../../src/core/pool.ts";
 import { SteadyConnection } from "../../../src/core/steady_connection.ts";
@@ -294,6 +295,22 @@ test("use() does not commit: what is left when the callback returns is rolled ba
   await clock.settle();
   assertEquals([driver.applied, driver.counts.reset], [[], 1]);
   assertCounts(pool, { total: 1, idle: 1 });
+});
+
+test("A rollback that fails is no error of who gave back: the observer hears of it, the place is free (D-52)", async () => {
+  const told: unknown[] = [];
+  const observer: PoolObserver = {
+    reset: ({ epoch, level, ok }) => told.push([epoch, level, ok]),
+    closed: ({ epoch, reason }) => told.push([epoch, reason]),
+  };
+  const { clock, driver, pool } = setup({ max: 1, observer });
+  const lease = await pool.acquire();
+  await lease.connection.run("begin");
+  driver.refuse("reset", 1);
+  lease.release();
+  await clock.settle();
+  assertEquals(told, [[1, "rollback", false], [1, "dirty"]]);
+  assertCounts(pool, {});
 });
 
 test("A lease that was given back is gone for its holder, twice given back is once (D-33, D-34, G-26)", async () => {

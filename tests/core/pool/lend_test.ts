@@ -158,7 +158,7 @@ test("Pool times 100,000 waiters out with one timer", async () => {
   (await pool.acquire()).release();
 });
 
-test("Pool keeps the order when a borrower releases and asks again in its callback", async () => {
+test("Pool keeps the order when a borrower releases and asks again in its callback (D-20)", async () => {
   const { pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   const order: string[] = [];
