@@ -20,6 +20,7 @@ export class Bag<C> {
     resetting: 0,
     closing: 0,
   };
+  #usedHigh = 0;
   /** Most recently used idle slot; the stack is linked so that a lost one leaves its middle without a scan. */
   #top: Slot<C> | undefined;
 
@@ -31,6 +32,11 @@ export class Bag<C> {
   /** How many slots are in each state; changes as they change. */
   get counts(): Readonly<Record<CountedState, number>> {
     return this.#counts;
+  }
+
+  /** How many of the used are lent to borrowers of high priority. */
+  get usedHigh(): number {
+    return this.#usedHigh;
   }
 
   /** The idle slot that was used last; its neighbours `below` have been idle for longer. */
@@ -79,6 +85,7 @@ export class Bag<C> {
    * @param slot Used; idle afterwards.
    */
   putBack(slot: Slot<C>): void {
+    if (slot.high) this.#unmarkHigh(slot);
     slot.state = "idle";
     const counts = this.#counts;
     counts.used--;
@@ -97,6 +104,7 @@ export class Bag<C> {
     if (from === to || from === "gone") return;
     const counts = this.#counts;
     counts[from]--;
+    if (slot.high) this.#unmarkHigh(slot);
     if (from === "idle") this.#unlink(slot);
     slot.state = to;
     if (to === "gone") {
@@ -105,6 +113,21 @@ export class Bag<C> {
     }
     counts[to]++;
     if (to === "idle") this.#push(slot);
+  }
+
+  /**
+   * A slot is lent to a borrower of high priority.
+   *
+   * @param slot Used; counted as such until it is something else.
+   */
+  markHigh(slot: Slot<C>): void {
+    slot.high = true;
+    this.#usedHigh++;
+  }
+
+  #unmarkHigh(slot: Slot<C>): void {
+    slot.high = false;
+    this.#usedHigh--;
   }
 
   #push(slot: Slot<C>): void {

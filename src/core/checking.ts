@@ -6,10 +6,10 @@
 
 import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
+import type { Demand } from "./demand.ts";
 import type { Lending } from "./lending.ts";
 import type { Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
-import type { WaiterQueue } from "./waiter_queue.ts";
 
 /** What is checked, and who is told. */
 export interface CheckingParts<C> {
@@ -21,8 +21,8 @@ export interface CheckingParts<C> {
   readonly life: { readonly isOpen: boolean };
   /** The books. */
   readonly bag: Pick<Bag<C>, "top" | "counts" | "move">;
-  /** Who waits. */
-  readonly queue: Pick<WaiterQueue<C>, "size">;
+  /** How many are wanted. */
+  readonly demand: Pick<Demand<C>, "count">;
   /** Finds and lends what needs no check. */
   readonly lending: Pick<Lending<C>, "isServing" | "takeReady" | "serve">;
   /** Counts the doubts. */
@@ -44,10 +44,10 @@ export class Checking<C> {
     this.#parts = parts;
   }
 
-  /** Checks as many as there are waiters: connects under way may take longer. What needs no check is lent. */
+  /** Checks as many as are wanted: connects under way may take longer. What needs no check is lent. */
   checkIdle(): void {
-    const { life, bag, queue, lending } = this.#parts;
-    while (!lending.isServing && life.isOpen && bag.counts.checking < queue.size) {
+    const { life, bag, demand, lending } = this.#parts;
+    while (!lending.isServing && life.isOpen && bag.counts.checking < demand.count) {
       const ready = lending.takeReady();
       const slot = bag.top;
       if (ready !== undefined) lending.serve(ready);

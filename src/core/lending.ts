@@ -5,15 +5,18 @@
  */
 
 import type { Bag } from "./bag.ts";
+import type { Demand } from "./demand.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
 import type { Choice, Multiplexer } from "./multiplexer.ts";
 import { ObservedLease } from "./observed_lease.ts";
 import type { Events } from "./observer.ts";
+import type { ServiceRate } from "./service_rate.ts";
 import type { Site } from "./site.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
 import type { TurnClock } from "./turn_clock.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
+import { EXCLUSIVE, type Wish } from "./wish.ts";
 
 /** What is lent, and to whom. */
 export interface LendingParts<C> {
@@ -27,6 +30,10 @@ export interface LendingParts<C> {
   readonly bag: Bag<C>;
   /** Who waits. */
   readonly queue: WaiterQueue<C>;
+  /** Tells who may have one more; only where some are reserved. */
+  readonly demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
+  /** Measures how fast those who wait are served, if anybody asks. */
+  readonly rate: Pick<ServiceRate, "served"> | undefined;
   /** Judges what is idle. */
   readonly trust: Trust<C>;
   /** Tells since when something is idle. */
@@ -46,7 +53,7 @@ export interface LendingParts<C> {
 }
 
 /**
- * Lends what is ready: to who asks, if nobody waits, else to who waits longest. What is idle is lent in the reverse order
+ * Lends what is ready: to who asks, if nobody waits who goes before, else to who is next. What is idle is lent in the reverse order
  * of its use.
  */
 export class Lending<C> {
@@ -55,6 +62,8 @@ export class Lending<C> {
   readonly #life: { readonly isOpen: boolean };
   readonly #bag: Bag<C>;
   readonly #queue: WaiterQueue<C>;
+  readonly #demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
+  readonly #rate: Pick<ServiceRate, "served"> | undefined;
   readonly #trust: Trust<C>;
   readonly #turn: TurnClock;
   readonly #multiplexer: Multiplexer<C> | undefined;
@@ -73,6 +82,8 @@ export class Lending<C> {
     this.#life = parts.life;
     this.#bag = parts.bag;
     this.#queue = parts.queue;
+    this.#demand = parts.demand;
+    this.#rate = parts.rate;
     this.#trust = parts.trust;
     this.#turn = parts.turn;
     this.#multiplexer = parts.multiplexer;
@@ -96,21 +107,36 @@ export class Lending<C> {
    */
   lendIdle(site?: Site): Lease<C> | undefined {
     // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
-    if (this.#queue.size > 0) return undefined;
+    if (this.#queue.head !== undefined) return undefined;
+    if (this.#demand?.allows(EXCLUSIVE) === false) return undefined;
     const slot = this.takeReady();
     return slot === undefined ? undefined : this.#lease(slot, site, 0);
   }
 
   /**
-   * Lends a connection for a single statement: one that others have too, if one takes one more; else an idle one.
+   * Lends what somebody wants: for a single statement a connection that others have too, if one takes one more; else an
+   * idle one.
    *
+   * @param wish What is wanted.
    * @param site Where the acquire was made, if that is known.
-   * @returns The lease; `undefined` if there is none, or somebody waits.
+   * @returns The lease; `undefined` if there is none, or somebody waits who goes before.
    */
-  lendShared(site?: Site): Lease<C> | undefined {
-    if (this.#queue.size > 0) return undefined;
-    const slot = this.#multiplexer?.find(this.#choice(0)) ?? this.takeReady();
-    return slot === undefined ? undefined : this.#join(slot, site, 0);
+  lend(wish: Wish, site?: Site): Lease<C> | undefined {
+    const { head } = this.#queue;
+    if (head !== undefined && (head.wish.high || !wish.high)) return undefined;
+    const shared = wish.use === "statement" ? this.#multiplexer?.find(this.#choice(0)) : undefined;
+    if (shared !== undefined) return this.#join(shared, site, 0);
+    if (this.#demand?.allows(wish) === false) return undefined;
+    const slot = this.takeReady();
+    return slot === undefined ? undefined : this.#grant(slot, wish, site, 0);
+  }
+
+  /** Lends what nobody has. */
+  #grant(slot: Slot<C>, wish: Wish, site: Site | undefined, waitMs: number): Lease<C> {
+    if (wish.high) this.#bag.markHigh(slot);
+    return wish.use === "statement"
+      ? this.#join(slot, site, waitMs)
+      : this.#lease(slot, site, waitMs);
   }
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
@@ -184,13 +210,19 @@ export class Lending<C> {
   }
 
   /**
-   * Gives a ready connection to who waits longest, else keeps it.
+   * Gives a ready connection to who is next, if that one may have it, else keeps it.
    *
    * @param slot Its slot.
    */
   offer(slot: Slot<C>): void {
-    if (!this.#serving && this.#queue.size > 0) this.serve(slot);
+    if (!this.#serving && this.#isWanted(slot)) this.serve(slot);
     else this.#keep(slot);
+  }
+
+  /** Whether who is next may have it. */
+  #isWanted(slot: Slot<C>): boolean {
+    const { head } = this.#queue;
+    return head !== undefined && this.#demand?.allowsSlot(head.wish, slot) !== false;
   }
 
   #keep(slot: Slot<C>): void {
@@ -229,15 +261,20 @@ export class Lending<C> {
       while (ready !== undefined) {
         const waiter = this.#queue.shift();
         if (waiter === undefined) return;
-        if (this.#queue.size === 0) this.#emptied();
+        const { size } = this.#queue;
+        if (size === 0) this.#emptied();
+        this.#rate?.served(size);
         if (ready.state !== "used") this.#bag.move(ready, "used");
-        const { shares, site } = waiter;
+        const { wish, site } = waiter;
         const waitMs = now - waiter.since;
         waiter.lent(
-          shares ? this.#join(ready, site, waitMs) : this.#lease(ready, site, waitMs),
+          ready.shares > 0
+            ? this.#join(ready, site, waitMs)
+            : this.#grant(ready, wish, site, waitMs),
         );
         // Who was served may have given back, or asked again.
-        const more = this.#queue.size > 0 && (waiter.shares || this.#bag.counts.idle > 0);
+        const more = this.#queue.size > 0 &&
+          (wish.use === "statement" || this.#bag.counts.idle > 0);
         ready = more ? this.#nextReady(ready) : undefined;
       }
     } finally {
@@ -247,13 +284,16 @@ export class Lending<C> {
     if (this.#bag.counts.idle > 0 && this.#queue.size > 0) this.#wanted();
   }
 
-  /** What can be lent to who waits longest: the connection that was lent last, if both share it, else an idle one. */
+  /** What can be lent to who is next: the connection that was lent last, if both share it, else an idle one. */
   #nextReady(last: Slot<C>): Slot<C> | undefined {
-    return this.#takesWaiter(last) ? last : this.takeReady();
+    if (this.#takesWaiter(last)) return last;
+    const { head } = this.#queue;
+    if (head !== undefined && this.#demand?.allows(head.wish) === false) return undefined;
+    return this.takeReady();
   }
 
   #takesWaiter(slot: Slot<C>): boolean {
-    return this.#queue.head?.shares === true && this.#life.isOpen &&
+    return this.#queue.head?.wish.use === "statement" && this.#life.isOpen &&
       this.#multiplexer?.takes(slot, this.#choice(this.#queue.size)) === true;
   }
 }

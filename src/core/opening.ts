@@ -7,6 +7,7 @@
 import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import { isRejected, phaseOf } from "./connect_failure.ts";
+import type { Demand } from "./demand.ts";
 import type { Driver } from "./driver.ts";
 import type { Generations } from "./generations.ts";
 import type { ResolvedPoolOptions } from "./options.ts";
@@ -16,7 +17,6 @@ import type { Removal } from "./removal.ts";
 import { Slot } from "./slot.ts";
 import type { SlowStart } from "./slow_start.ts";
 import { SteadyConnection } from "./steady_connection.ts";
-import type { WaiterQueue } from "./waiter_queue.ts";
 
 /** The limits of opening. */
 export type OpeningOptions<C> = Pick<
@@ -68,8 +68,8 @@ export interface OpeningParts<C> {
   readonly life: { readonly isOpen: boolean };
   /** The books. */
   readonly bag: Pick<Bag<C>, "add" | "counts" | "total">;
-  /** Who waits. */
-  readonly queue: Pick<WaiterQueue<C>, "size">;
+  /** How many are wanted. */
+  readonly demand: Pick<Demand<C>, "count">;
   /** Numbers the generations. */
   readonly generations: Pick<Generations, "current">;
   /** Paces the attempts while the server cannot be had. */
@@ -85,7 +85,7 @@ export interface OpeningParts<C> {
 }
 
 /**
- * Opens connections, as many as are waited for and allowed: one at a time while the server cannot be had, few when it has
+ * Opens connections, as many as are wanted and allowed: one at a time while the server cannot be had, few when it has
  * just come back. Connects are the pool's: a connection that was waited for is of use to whoever waits then.
  */
 export class Opening<C> {
@@ -97,12 +97,12 @@ export class Opening<C> {
     this.#parts = parts;
   }
 
-  /** Starts the connects that are waited for and not under way yet. */
+  /** Starts the connects that are wanted and not under way yet. */
   grow(): void {
-    const { options, life, bag, queue, outage, slowStart } = this.#parts;
+    const { options, life, bag, demand, outage, slowStart } = this.#parts;
     while (bag.total < options.max && life.isOpen) {
       const { connecting, checking } = bag.counts;
-      if (connecting + checking >= queue.size) return;
+      if (connecting + checking >= demand.count) return;
       if (outage.on) {
         if (connecting > 0) return;
         if (!outage.mayTry) return outage.wait();

@@ -34,6 +34,21 @@ export interface PoolOptions<C = unknown> {
    */
   readonly maxWaiters?: number;
   /**
+   * Connections of {@linkcode PoolOptions.max} that only acquires with `priority: "high"` may take, so that a health check
+   * gets through when all others wait. Integer, at least 0 and less than `max`.
+   *
+   * @default {0}
+   */
+  readonly reserved?: number;
+  /**
+   * What becomes of an acquire that cannot make its deadline at the rate at which those before it are served: `"queue"`:
+   * it waits all the same, as the rate may change; `"refuse"`: it is rejected at once with an `AcquireTimeoutError` of
+   * phase `"queue"` that says how long it would have to wait. Never where that is not sure, as when few were served.
+   *
+   * @default {"queue"}
+   */
+  readonly lateWaiters?: "queue" | "refuse";
+  /**
    * Deadline of an acquire over all its phases: queue, connect, session, check. `0`: never queue. `Infinity` allowed.
    *
    * @default {10_000}
@@ -141,6 +156,12 @@ export interface AcquireOptions {
   readonly timeoutMs?: number;
   /** Who asks, in a word or two: events, `inspect()` and messages of time-outs tell it. Any text without a secret. */
   readonly label?: string;
+  /**
+   * `"high"`: it is served before all that are `"normal"`, and may take connections that are `reserved`.
+   *
+   * @default {"normal"}
+   */
+  readonly priority?: "normal" | "high";
 }
 
 /** Options of closing a pool. */
@@ -163,6 +184,8 @@ export const RESET_TIMEOUT_MS = 2_000;
 export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>([
   "max",
   "maxWaiters",
+  "reserved",
+  "lateWaiters",
   "acquireTimeoutMs",
   "connectTimeoutMs",
   "session",
@@ -181,11 +204,14 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
 const RESET_LEVELS = ["none", "rollback", "session", "discard"] as const;
 const UNAVAILABLE = ["wait", "fail-fast"] as const;
 const MULTIPLEX = ["auto", "off"] as const;
+const LATE_WAITERS = ["queue", "refuse"] as const;
+const PRIORITIES = ["normal", "high"] as const;
 
 const ACQUIRE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof AcquireOptions>([
   "signal",
   "timeoutMs",
   "label",
+  "priority",
 ]);
 
 const CLOSE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloseOptions>(["timeoutMs"]);
@@ -208,6 +234,8 @@ export function resolvePoolOptions<C>(
   const {
     max = Math.min(10, most),
     maxWaiters = Infinity,
+    reserved = 0,
+    lateWaiters = "queue",
     acquireTimeoutMs = 10_000,
     connectTimeoutMs = 10_000,
     session,
@@ -229,6 +257,8 @@ export function resolvePoolOptions<C>(
   return {
     max: checkMax(action, max, most),
     maxWaiters: checkInteger(action, "maxWaiters", maxWaiters, 0, true),
+    reserved: checkReserved(action, reserved, max),
+    lateWaiters: checkWord(action, "lateWaiters", lateWaiters, LATE_WAITERS),
     acquireTimeoutMs: checkDuration(action, "acquireTimeoutMs", acquireTimeoutMs, {
       zero: true,
       infinity: true,
@@ -279,6 +309,15 @@ export function checkMax(action: string, max: unknown, most: number): number {
   );
 }
 
+/** Somebody of normal priority must be able to get a connection, too. */
+function checkReserved(action: string, reserved: unknown, max: number): number {
+  const count = checkInteger(action, "reserved", reserved, 0, false);
+  if (count < max) return count;
+  throw new RangeError(
+    `Cannot ${action} as reserved must be less than max, which is ${max}: received ${count}`,
+  );
+}
+
 function isClock(value: unknown): value is Clock {
   const clock = value as Partial<Clock> | null | undefined;
   return [clock?.now, clock?.wallNow, clock?.random, clock?.schedule]
@@ -304,6 +343,7 @@ export function checkAcquireOptions(options: AcquireOptions): void {
       `Cannot ${action} as label must be a string: received ${show(options.label)}`,
     );
   }
+  if (options.priority !== undefined) checkWord(action, "priority", options.priority, PRIORITIES);
 }
 
 /**

@@ -12,6 +12,7 @@ import { Bag } from "./bag.ts";
 import { Checking } from "./checking.ts";
 import { cleaningNeeded } from "./cleaning.ts";
 import { Closing } from "./closing.ts";
+import { Demand } from "./demand.ts";
 import type { Driver } from "./driver.ts";
 import { PoolClosedError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
@@ -36,6 +37,7 @@ import { Refusal } from "./refusal.ts";
 import { tellRefused } from "./refusal_reason.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
+import { ServiceRate } from "./service_rate.ts";
 import { mostConnections } from "./sharing.ts";
 import type { Site } from "./site.ts";
 import type { Slot } from "./slot.ts";
@@ -46,6 +48,7 @@ import { TurnClock } from "./turn_clock.ts";
 import type { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiting } from "./waiting.ts";
+import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT, STATEMENT_HIGH, type Wish } from "./wish.ts";
 
 /**
  * A bounded set of connections, lent one borrower at a time.
@@ -95,7 +98,7 @@ export class Pool<C> implements AsyncDisposable {
     const resolved = this.#options = resolvePoolOptions<C>(options, mostConnections(driver));
     const { clock, max, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
-      resolved.unavailable === "wait";
+      resolved.unavailable === "wait" && resolved.lateWaiters === "queue";
     this.#shares = resolved.multiplex === "auto" && driver.sharing === "multiplex";
     const multiplexer = this.#shares ? new Multiplexer(driver, clock, resolved) : undefined;
     const countsUses = maxUses !== Infinity;
@@ -123,10 +126,13 @@ export class Pool<C> implements AsyncDisposable {
     const setsUp = resolved.session !== undefined;
     const expiry = new Expiry<C>({ clock, queue, bag, setsUp, outage, stats, events, emptied });
     this.#waiting = new Waiting<C>(turn, queue, events, emptied);
+    const demand = new Demand<C>({ limits: resolved, bag, queue });
+    const rate = resolved.lateWaiters === "refuse" ? new ServiceRate(turn) : undefined;
     this.#refusal = new Refusal<C>({
       options: resolved,
       bag,
       queue,
+      rate,
       outage,
       isLendable,
       leave: (waiter) => this.#waiting.leave(waiter),
@@ -161,6 +167,8 @@ export class Pool<C> implements AsyncDisposable {
       life,
       bag,
       queue,
+      demand: resolved.reserved > 0 ? demand : undefined,
+      rate,
       trust,
       turn,
       multiplexer,
@@ -191,7 +199,7 @@ export class Pool<C> implements AsyncDisposable {
       clock: turn,
       life,
       bag,
-      queue,
+      demand,
       lending,
       generations,
       events,
@@ -204,7 +212,7 @@ export class Pool<C> implements AsyncDisposable {
       clock: turn,
       life,
       bag,
-      queue,
+      demand,
       generations,
       outage,
       slowStart,
@@ -229,7 +237,7 @@ export class Pool<C> implements AsyncDisposable {
   /**
    * Lends a connection: an idle one at once, else as soon as one is given back, checked or opened.
    *
-   * @param options Signal and deadline of this acquire.
+   * @param options Signal, deadline and priority of this acquire.
    * @returns The lease; the borrower must release it.
    * @throws {AcquireTimeoutError} If the deadline passed.
    * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
@@ -249,7 +257,7 @@ export class Pool<C> implements AsyncDisposable {
     const refused = this.#refused;
     // Kept, they would keep the lease from being collected.
     this.#lent = this.#refused = noop;
-    this.#lend(lent, refused, options, false);
+    this.#lend(lent, refused, options, "exclusive");
     return promise;
   }
 
@@ -259,7 +267,14 @@ export class Pool<C> implements AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
   ): void =>
-    void this.#enqueue(lent, refused, this.#options.acquireTimeoutMs, undefined, false, undefined);
+    void this.#enqueue(
+      lent,
+      refused,
+      this.#options.acquireTimeoutMs,
+      undefined,
+      EXCLUSIVE,
+      undefined,
+    );
 
   // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
   #lent: (lease: Lease<C>) => void = noop;
@@ -289,7 +304,7 @@ export class Pool<C> implements AsyncDisposable {
    *
    * @param lent Receives the lease; may be called before `lend` returns. Must not throw.
    * @param refused Receives the error; may be called before `lend` returns. Must not throw.
-   * @param options Signal and deadline of this acquire.
+   * @param options Signal, deadline and priority of this acquire.
    * @returns Ends the wait: no callback is called any more. Does nothing once one was.
    */
   lend(
@@ -297,7 +312,7 @@ export class Pool<C> implements AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
-    const waiter = this.#lend(lent, refused, options, false);
+    const waiter = this.#lend(lent, refused, options, "exclusive");
     return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
@@ -308,7 +323,7 @@ export class Pool<C> implements AsyncDisposable {
    *
    * @param lent Receives the lease; may be called before `share` returns. Must not throw.
    * @param refused Receives the error; may be called before `share` returns. Must not throw.
-   * @param options Signal and deadline of this acquire.
+   * @param options Signal, deadline and priority of this acquire.
    * @returns Ends the wait: no callback is called any more. Does nothing once one was.
    */
   share(
@@ -316,7 +331,7 @@ export class Pool<C> implements AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
-    const waiter = this.#lend(lent, refused, options, this.#shares);
+    const waiter = this.#lend(lent, refused, options, this.#shares ? "statement" : "exclusive");
     return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
@@ -325,11 +340,12 @@ export class Pool<C> implements AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     options: AcquireOptions | undefined,
-    shares: boolean,
+    use: "exclusive" | "statement",
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
     let site: Site | undefined;
+    let high = false;
     if (options !== undefined) {
       try {
         checkAcquireOptions(options);
@@ -338,16 +354,18 @@ export class Pool<C> implements AsyncDisposable {
       }
       timeoutMs = options.timeoutMs ?? timeoutMs;
       signal = options.signal ?? undefined;
+      high = options.priority === "high";
       const { label } = options;
       if (label !== undefined) site = { label, stack: undefined };
       if (signal?.aborted) return void refused(signal.reason);
     }
     if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
-    const lease = shares ? this.#lending.lendShared(site) : this.#lending.lendIdle(site);
+    const wish = WISHES[use][high ? 1 : 0];
+    const lease = this.#lending.lend(wish, site);
     if (lease !== undefined) return void lent(lease);
-    const refusal = this.#refusal.ofNewcomer(timeoutMs);
+    const refusal = this.#refusal.ofNewcomer(timeoutMs, wish);
     if (refusal !== undefined) return this.#refuse(refused, refusal, site);
-    return this.#enqueue(lent, refused, timeoutMs, signal, shares, site);
+    return this.#enqueue(lent, refused, timeoutMs, signal, wish, site);
   }
 
   #refuse(
@@ -364,10 +382,10 @@ export class Pool<C> implements AsyncDisposable {
     refused: (error: unknown) => void,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    shares: boolean,
+    wish: Wish,
     site: Site | undefined,
   ): Waiter<C> {
-    const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, shares, site);
+    const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, wish, site);
     const bag = this.#bag;
     if (bag.total < this.#options.max || bag.counts.idle > 0) this.#grow();
     return waiter;
@@ -377,7 +395,7 @@ export class Pool<C> implements AsyncDisposable {
    * Lends a connection to `fn` and takes it back in any case.
    *
    * @param fn What to do with it.
-   * @param options Signal and deadline of the acquire.
+   * @param options Signal, deadline and priority of the acquire.
    * @returns What `fn` returns.
    * @throws What {@linkcode Pool.acquire} throws, and what `fn` throws.
    */
@@ -495,5 +513,10 @@ export class Pool<C> implements AsyncDisposable {
     this.#lending.welcome(slot);
   }
 }
+
+const WISHES = {
+  exclusive: [EXCLUSIVE, EXCLUSIVE_HIGH],
+  statement: [STATEMENT, STATEMENT_HIGH],
+} as const;
 
 function noop(): void {}

@@ -6,24 +6,33 @@
 
 import type { Bag } from "./bag.ts";
 import { connectError } from "./connect_failure.ts";
-import { type ConnectError, TooManyConnectionsError, TooManyWaitersError } from "./errors.ts";
+import {
+  AcquireTimeoutError,
+  type ConnectError,
+  TooManyConnectionsError,
+  TooManyWaitersError,
+} from "./errors.ts";
 import type { ResolvedPoolOptions } from "./options.ts";
 import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
 import { tellRefused } from "./refusal_reason.ts";
+import type { ServiceRate } from "./service_rate.ts";
 import type { Slot } from "./slot.ts";
-import type { PoolStats } from "./stats.ts";
+import { describeStats, type PoolStats } from "./stats.ts";
 import type { Waiter } from "./waiter.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
+import type { Wish } from "./wish.ts";
 
 /** What decides who may wait. */
 export interface RefusalParts<C> {
   /** Limits, and whether anybody waits for a server that cannot be had. */
-  readonly options: Pick<ResolvedPoolOptions, "max" | "maxWaiters" | "unavailable">;
+  readonly options: Pick<ResolvedPoolOptions, "max" | "maxWaiters" | "reserved" | "unavailable">;
   /** The books. */
-  readonly bag: Pick<Bag<C>, "slots" | "counts" | "total">;
+  readonly bag: Pick<Bag<C>, "slots" | "counts" | "total" | "usedHigh">;
   /** Who waits. */
-  readonly queue: Pick<WaiterQueue<C>, "head" | "has" | "size">;
+  readonly queue: Pick<WaiterQueue<C>, "head" | "has" | "high" | "size">;
+  /** Tells how long a newcomer will wait, if that may be a reason. */
+  readonly rate: Pick<ServiceRate, "tooLongMs"> | undefined;
   /** Whether the server can be had. */
   readonly outage: Pick<Outage, "on" | "error" | "mayTry">;
   /** Whether a connection may be lent again at all. */
@@ -49,30 +58,62 @@ export class Refusal<C> {
    * Tells why a new waiter is not let in.
    *
    * @param timeoutMs Its deadline, in milliseconds from now; 0 if it must not queue.
+   * @param wish What it wants.
    * @returns The error; `undefined` if it may wait.
    */
-  ofNewcomer(timeoutMs: number): Error | undefined {
+  ofNewcomer(timeoutMs: number, wish: Wish): Error | undefined {
     if (this.#isHopeless()) return this.#unavailable();
-    const { options, bag, queue, outage, stats } = this.#parts;
-    if (timeoutMs !== 0 && options.maxWaiters === Infinity) return undefined;
-    const queued = queue.size - this.#coming();
-    if (queued < 0) return undefined;
+    const { options, bag, outage, stats } = this.#parts;
     if (timeoutMs === 0) {
+      if (this.#ahead(wish) < this.#coming(wish)) return undefined;
       return outage.on && bag.total < options.max
         ? this.#unavailable()
         : new TooManyConnectionsError(stats());
     }
-    return queued >= options.maxWaiters ? new TooManyWaitersError(stats()) : undefined;
+    if (options.maxWaiters !== Infinity && this.#isFull(wish)) {
+      return new TooManyWaitersError(stats());
+    }
+    return this.#tooLate(timeoutMs, wish);
   }
 
-  /** Connects and checks under way, and those that can be started now: each serves one waiter without queueing. */
-  #coming(): number {
+  /** How many are served before a newcomer. */
+  #ahead(wish: Wish): number {
+    const { queue } = this.#parts;
+    return wish.high ? queue.high : queue.size;
+  }
+
+  /** Whether as many wait as may, not counting those for whom a connection comes. */
+  #isFull(wish: Wish): boolean {
+    const { options, queue } = this.#parts;
+    if (this.#ahead(wish) < this.#coming(wish)) return false;
+    return queue.size - this.#coming(wish) >= options.maxWaiters;
+  }
+
+  /**
+   * Connects and checks under way, and those that can be started now: each serves one waiter without queueing. Those
+   * that are reserved do not come for everybody.
+   */
+  #coming(wish: Wish): number {
     const { options, bag, outage } = this.#parts;
-    const { connecting, checking, idle } = bag.counts;
+    const { connecting, checking, idle, used } = bag.counts;
     const coming = connecting + checking + idle;
     const free = options.max - bag.total;
-    if (!outage.on) return coming + free;
-    return connecting > 0 || !outage.mayTry ? coming : coming + Math.min(1, free);
+    const opening = !outage.on ? free : connecting > 0 || !outage.mayTry ? 0 : Math.min(1, free);
+    if (options.reserved === 0 || wish.high) return coming + opening;
+    const allowed = options.max - options.reserved - (used - bag.usedHigh);
+    return Math.min(coming + opening, Math.max(0, allowed));
+  }
+
+  /** Whether a newcomer would surely wait in vain, where that is told at once. */
+  #tooLate(timeoutMs: number, wish: Wish): AcquireTimeoutError | undefined {
+    const { rate, stats } = this.#parts;
+    const waitMs = rate?.tooLongMs(this.#ahead(wish), timeoutMs);
+    if (waitMs === undefined) return undefined;
+    const counts = stats();
+    const message =
+      `Cannot acquire a connection within ${timeoutMs} ms as it would have to wait about ${waitMs} ms in the ` +
+      `queue: ${describeStats(counts)}`;
+    return new AcquireTimeoutError("queue", timeoutMs, counts, undefined, message);
   }
 
   /**

@@ -42,6 +42,8 @@ export class Slot<C> {
   openedAt = 0;
   /** Whether nobody waited for its connect. */
   background = false;
+  /** Whether it is lent to somebody of high priority. */
+  high = false;
   /** Ends the set-up of its session after a cleaning. */
   cleaning: AbortController | undefined = undefined;
   /** How many single statements share the connection; 0 while one borrower has it for itself. */

@@ -6,6 +6,7 @@
 
 import type { Lease } from "./lease.ts";
 import type { Site } from "./site.ts";
+import { EXCLUSIVE, type Wish } from "./wish.ts";
 
 /** Takes a waiter whose signal aborted out of its queue. */
 export interface WaiterHome<C> {
@@ -31,13 +32,13 @@ export class Waiter<C> {
   readonly timeoutMs: number;
   /** When its deadline passes, in the clock's monotonic time; `Infinity` for none. */
   readonly deadline: number;
-  /** Whether it wants a connection for a single statement only, and takes one that has others. */
-  readonly shares: boolean;
+  /** What it wants. */
+  readonly wish: Wish;
   /** Since when it waits, in the clock's monotonic time. */
   readonly since: number;
   /** Where the acquire was made, if that is known. */
   readonly site: Site | undefined;
-  /** Who waits next longer and next shorter. */
+  /** Its neighbours in its line: who is served before, and who after. */
   previous: Waiter<C> | undefined = undefined;
   next: Waiter<C> | undefined = undefined;
   /** Place in the heap of deadlines that are out of order; -1 when not there. */
@@ -50,7 +51,7 @@ export class Waiter<C> {
     refused: (error: unknown) => void,
     timeoutMs: number,
     deadline: number,
-    shares = false,
+    wish = EXCLUSIVE,
     since = 0,
     site: Site | undefined = undefined,
   ) {
@@ -58,7 +59,7 @@ export class Waiter<C> {
     this.refused = refused;
     this.timeoutMs = timeoutMs;
     this.deadline = deadline;
-    this.shares = shares;
+    this.wish = wish;
     this.since = since;
     this.site = site;
   }

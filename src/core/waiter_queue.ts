@@ -7,20 +7,20 @@
 import type { Clock, Timer } from "./clock.ts";
 import { DeadlineHeap } from "./deadline_heap.ts";
 import type { Waiter } from "./waiter.ts";
+import { WaiterLine } from "./waiter_line.ts";
 
 /**
- * A FIFO queue with one timer for all deadlines.
+ * A FIFO queue, with a place in front for those of high priority, and one timer for all deadlines.
  *
  * Waiters with equal timeouts queue in the order of their deadlines, so the queue itself is their timetable:
- * `#earliest` walks along it and never back. Only deadlines that are earlier than one queued before go to a heap.
+ * `#earliest` walks along it and never back. Only deadlines that are earlier than one queued before go to a heap, and
+ * those of high priority.
  */
 export class WaiterQueue<C> {
   readonly #clock: Clock;
   readonly #onDeadline: () => void;
   readonly #outOfOrder = new DeadlineHeap<C>();
-  #head: Waiter<C> | undefined;
-  #tail: Waiter<C> | undefined;
-  #size = 0;
+  readonly #line = new WaiterLine<C>();
   /** First waiter whose deadline is in order. */
   #earliest: Waiter<C> | undefined;
   /** Latest deadline that is in order. */
@@ -39,7 +39,7 @@ export class WaiterQueue<C> {
 
   /** How many wait. */
   get size(): number {
-    return this.#size;
+    return this.#line.size;
   }
 
   /**
@@ -49,31 +49,30 @@ export class WaiterQueue<C> {
    * @returns `false` once it was shifted, removed or expired.
    */
   has(waiter: Waiter<C>): boolean {
-    return waiter === this.#head || waiter.previous !== undefined;
+    return this.#line.has(waiter);
   }
 
-  /** Who waits longest. */
+  /** How many of them are of high priority. */
+  get high(): number {
+    return this.#line.high;
+  }
+
+  /** Who is served next: who waits longest of those of the highest priority. */
   get head(): Waiter<C> | undefined {
-    return this.#head;
+    return this.#line.head;
   }
 
   /**
-   * Queues a waiter at the end.
+   * Queues a waiter: at the end, or behind the last of high priority.
    *
    * @param waiter Not yet queued.
    */
   push(waiter: Waiter<C>): void {
-    const tail = this.#tail;
-    if (tail === undefined) this.#head = waiter;
-    else {
-      tail.next = waiter;
-      waiter.previous = tail;
-    }
-    this.#tail = waiter;
-    this.#size++;
+    this.#line.push(waiter);
     const { deadline } = waiter;
     if (deadline !== Infinity) {
-      if (this.#earliest === undefined) {
+      if (waiter.wish.high) this.#outOfOrder.add(waiter);
+      else if (this.#earliest === undefined) {
         this.#earliest = waiter;
         this.#latest = deadline;
       } else if (deadline >= this.#latest) this.#latest = deadline;
@@ -81,26 +80,17 @@ export class WaiterQueue<C> {
       if (deadline < this.#timerAt) this.#arm(deadline);
     }
     // The process must not end while somebody waits.
-    if (this.#size === 1) this.#timer?.ref();
+    if (this.#line.size === 1) this.#timer?.ref();
   }
 
   /**
-   * Takes out who waits longest.
+   * Takes out who is next.
    *
    * @returns The waiter, no longer queued nor listening to its signal; `undefined` if nobody waits.
    */
   shift(): Waiter<C> | undefined {
-    const head = this.#head;
-    if (head === undefined) return undefined;
-    const { next } = head;
-    this.#head = next;
-    if (next === undefined) this.#tail = undefined;
-    else {
-      next.previous = undefined;
-      // A served waiter that is old already would keep all younger ones from being collected young.
-      head.next = undefined;
-    }
-    this.#left(head, next);
+    const { head } = this.#line;
+    if (head !== undefined) this.remove(head);
     return head;
   }
 
@@ -110,12 +100,8 @@ export class WaiterQueue<C> {
    * @param waiter In the queue.
    */
   remove(waiter: Waiter<C>): void {
-    const { next, previous } = waiter;
-    if (previous === undefined) this.#head = next;
-    else previous.next = next;
-    if (next === undefined) this.#tail = previous;
-    else next.previous = previous;
-    waiter.next = waiter.previous = undefined;
+    const { next } = waiter;
+    this.#line.remove(waiter);
     this.#left(waiter, next);
   }
 
@@ -125,7 +111,7 @@ export class WaiterQueue<C> {
     else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
     if (waiter.signal !== undefined) waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
-    if (--this.#size === 0) this.#timer?.unref();
+    if (this.#line.size === 0) this.#timer?.unref();
   }
 
   /** Cancels the timer of a queue that will not be used again. */

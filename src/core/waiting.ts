@@ -10,6 +10,7 @@ import type { Events } from "./observer.ts";
 import type { Site } from "./site.ts";
 import { ListeningWaiter, Waiter, type WaiterHome } from "./waiter.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
+import type { Wish } from "./wish.ts";
 
 /** Queues waiters with their deadlines and signals, and takes out those that leave. */
 export class Waiting<C> implements WaiterHome<C> {
@@ -43,7 +44,7 @@ export class Waiting<C> implements WaiterHome<C> {
    * @param refused Receives the error.
    * @param timeoutMs Length of its deadline from now, in milliseconds; 0 for none, as it waits only for what is under way.
    * @param signal Ends the wait, if there is one.
-   * @param shares Whether it wants a connection for a single statement only.
+   * @param wish What it wants.
    * @param site Where the acquire was made, if that is known.
    * @returns The waiter, queued.
    */
@@ -52,15 +53,15 @@ export class Waiting<C> implements WaiterHome<C> {
     refused: (error: unknown) => void,
     timeoutMs: number,
     signal: AbortSignal | undefined,
-    shares: boolean,
+    wish: Wish,
     site: Site | undefined,
   ): Waiter<C> {
     const since = this.#clock.now();
     const deadline = timeoutMs === 0 ? Infinity : since + timeoutMs;
     const waiter = signal === undefined
-      ? new Waiter<C>(lent, refused, timeoutMs, deadline, shares, since, site)
+      ? new Waiter<C>(lent, refused, timeoutMs, deadline, wish, since, site)
       : this.#listening(
-        new ListeningWaiter<C>(lent, refused, timeoutMs, deadline, shares, since, site),
+        new ListeningWaiter<C>(lent, refused, timeoutMs, deadline, wish, since, site),
         signal,
       );
     this.#queue.push(waiter);

@@ -235,7 +235,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   /**
    * Lends a connection for exclusive use.
    *
-   * @param options Signal and deadline of this acquire.
+   * @param options Signal, deadline and priority of this acquire.
    * @returns The lease; the borrower must release it.
    * @throws {AcquireTimeoutError} If the deadline passed.
    * @throws {TooManyConnectionsError} If none is free and the timeout is 0.
@@ -264,7 +264,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * Lends a connection to `fn` and takes it back in any case.
    *
    * @param fn What to do with it.
-   * @param options Signal and deadline of the acquire.
+   * @param options Signal, deadline and priority of the acquire.
    * @returns What `fn` returns.
    */
   async use<R>(
@@ -292,8 +292,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   #acquireOptions(options?: AcquireOptions): AcquireOptions | undefined {
     const limits = this.#limits;
     if (limits === undefined) {
-      const { signal, timeoutMs, label } = options ?? {};
-      return signal || timeoutMs !== undefined || label !== undefined ? options : undefined;
+      // Without any the core has a shorter way.
+      return options && Object.values(options).some((value) => value !== undefined)
+        ? options
+        : undefined;
     }
     const { acquireTimeoutMs } = this.#shared;
     return {

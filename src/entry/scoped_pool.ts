@@ -140,7 +140,7 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
   /**
    * Lends a connection for exclusive use, within the request that runs.
    *
-   * @param options Signal and deadline of this acquire.
+   * @param options Signal, deadline and priority of this acquire.
    * @returns The lease; the borrower must release it.
    * @throws {ScopeError} Outside of a wrapped handler.
    * @throws {AcquireTimeoutError} If the deadline passed.
@@ -166,7 +166,7 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
    * Lends a connection to `fn` and takes it back in any case.
    *
    * @param fn What to do with it.
-   * @param options Signal and deadline of the acquire.
+   * @param options Signal, deadline and priority of the acquire.
    * @returns What `fn` returns.
    * @throws {ScopeError} Outside of a wrapped handler.
    */

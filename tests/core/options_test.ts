@@ -29,6 +29,8 @@ test("resolvePoolOptions() fills in the defaults", () => {
   const defaults = {
     max: 10,
     maxWaiters: Infinity,
+    reserved: 0,
+    lateWaiters: "queue",
     acquireTimeoutMs: 10_000,
     connectTimeoutMs: 10_000,
     session: undefined,
@@ -53,8 +55,10 @@ test("resolvePoolOptions() fills in the defaults", () => {
 test("resolvePoolOptions() keeps what was given", () => {
   const clock = new VirtualClock();
   const given = {
-    max: 1,
+    max: 3,
     maxWaiters: 0,
+    reserved: 2,
+    lateWaiters: "refuse",
     acquireTimeoutMs: 0,
     connectTimeoutMs: 0.5,
     session: ["set a b"],
@@ -131,6 +135,15 @@ const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
   [{ multiplex: true }, TypeError, 'multiplex must be "auto" or "off": received true'],
   [{ maxPipeline: 1.5 }, RangeError, "maxPipeline must be an integer >= 1: received 1.5"],
   [{ maxPipeline: Infinity }, RangeError, "maxPipeline must be an integer >= 1: received Infinity"],
+  [{ reserved: -1 }, RangeError, "reserved must be an integer >= 0: received -1"],
+  [{ reserved: "1" }, TypeError, 'reserved must be an integer >= 0: received "1"'],
+  [{ reserved: 10 }, RangeError, "reserved must be less than max, which is 10: received 10"],
+  [
+    { max: 1, reserved: 1 },
+    RangeError,
+    "reserved must be less than max, which is 1: received 1",
+  ],
+  [{ lateWaiters: "drop" }, TypeError, 'lateWaiters must be "queue" or "refuse": received "drop"'],
   [null, TypeError, "options must be an object: received null"],
   [7, TypeError, "options must be an object: received 7"],
   [[], TypeError, "options must be an object: received an array"],
@@ -211,7 +224,8 @@ test("resolvePoolOptions() refuses a clock that lacks anything", () => {
 test("checkAcquireOptions() takes what is right", () => {
   const { signal } = new AbortController();
   for (const timeoutMs of [undefined, 0, 5, Infinity]) checkAcquireOptions({ timeoutMs, signal });
-  checkAcquireOptions({ signal: undefined });
+  checkAcquireOptions({ signal: undefined, priority: undefined });
+  for (const priority of ["normal", "high"] as const) checkAcquireOptions({ priority });
 });
 
 const BAD_ACQUIRE_OPTIONS: readonly [unknown, ErrorClass, string][] = [
@@ -228,6 +242,8 @@ const BAD_ACQUIRE_OPTIONS: readonly [unknown, ErrorClass, string][] = [
     TypeError,
     "timeoutMs must be a number of milliseconds >= 0 or Infinity: received null",
   ],
+  [{ priority: 1 }, TypeError, 'priority must be "normal" or "high": received 1'],
+  [{ priority: "low" }, TypeError, 'priority must be "normal" or "high": received "low"'],
   [
     { signal: new AbortController() },
     TypeError,

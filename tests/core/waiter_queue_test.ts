@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { ListeningWaiter, type Waiter } from "../../src/core/waiter.ts";
 import { WaiterQueue } from "../../src/core/waiter_queue.ts";
+import { EXCLUSIVE, EXCLUSIVE_HIGH } from "../../src/core/wish.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must } from "./setup.ts";
 import { test } from "../support/harness.ts";
@@ -11,7 +12,7 @@ interface Bench {
   readonly queue: WaiterQueue<string>;
   readonly expired: Waiter<string>[];
   /** Queues one with a deadline so far from now. */
-  readonly push: (timeoutMs: number) => ListeningWaiter<string>;
+  readonly push: (timeoutMs: number, high?: unknown) => ListeningWaiter<string>;
 }
 
 /** Takes out the expired as a pool does: some, then the others a turn later. */
@@ -28,9 +29,10 @@ function bench(onExpired: (waiter: Waiter<string>) => void = () => {}): Bench {
     queueMicrotask(expire);
   };
   const queue = new WaiterQueue<string>(clock, expire);
-  const push = (timeoutMs: number): ListeningWaiter<string> => {
+  const push = (timeoutMs: number, high?: unknown): ListeningWaiter<string> => {
     const deadline = clock.now() + timeoutMs;
-    const waiter = new ListeningWaiter<string>(() => {}, () => {}, timeoutMs, deadline);
+    const wish = high === true ? EXCLUSIVE_HIGH : EXCLUSIVE;
+    const waiter = new ListeningWaiter<string>(() => {}, () => {}, timeoutMs, deadline, wish);
     queue.push(waiter);
     return waiter;
   };
@@ -46,11 +48,34 @@ function shiftAll(queue: WaiterQueue<string>): Waiter<string>[] {
 test("WaiterQueue.shift() takes who waits longest", () => {
   const { queue, push } = bench();
   assertStrictEquals(queue.shift(), undefined);
-  const waiters = [30, 10, Infinity, 20].map(push);
+  const waiters = [30, 10, Infinity, 20].map((ms) => push(ms));
   assertEquals(queue.size, 4);
   assertStrictEquals(queue.head, waiters[0]);
   assertEquals(shiftAll(queue), waiters);
   assertEquals([queue.size, queue.head], [0, undefined]);
+});
+
+test("WaiterQueue puts those of high priority before the others, each in their order", () => {
+  const { queue, push } = bench();
+  const [first, second] = [push(30), push(30)];
+  const [high, next] = [push(50, true), push(40, true)];
+  assertEquals([queue.size, queue.high, queue.head === high], [4, 2, true]);
+  queue.remove(next);
+  const last = push(20, true);
+  const third = push(30);
+  assertEquals(shiftAll(queue), [high, last, first, second, third]);
+  assertEquals([queue.size, queue.high], [0, 0]);
+});
+
+test("WaiterQueue keeps the deadlines of all exactly, whoever goes before", async () => {
+  const { clock, expired, push } = bench();
+  const [late, soon] = [push(30), push(50)];
+  const [high, highSoon] = [push(40, true), push(10, true)];
+  for (const [ms, who] of [[10, highSoon], [30, late], [40, high], [50, soon]] as const) {
+    await clock.advance(ms - clock.now());
+    assertEquals([clock.now(), expired.at(-1) === who], [ms, true]);
+  }
+  assertEquals(expired.length, 4);
 });
 
 test("WaiterQueue.has() knows who is queued, in every place", () => {
@@ -59,7 +84,7 @@ test("WaiterQueue.has() knows who is queued, in every place", () => {
   assert(queue.has(only));
   queue.shift();
   assert(!queue.has(only));
-  const waiters = [1, 2, 3].map(push);
+  const waiters = [1, 2, 3].map((ms) => push(ms));
   for (const waiter of waiters) assert(queue.has(waiter));
   queue.remove(must(waiters[1]));
   assertEquals(waiters.map((waiter) => queue.has(waiter)), [true, false, true]);
@@ -73,7 +98,7 @@ for (const [place, index] of [["head", 0], ["middle", 1], ["tail", 2]] as const)
   for (const timeouts of [[10, 20, 30], [30, 20, 10], [Infinity, 5, Infinity], [7, 7, 7]]) {
     test(`WaiterQueue.remove() at the ${place} of ${timeouts} keeps the rest in order`, async () => {
       const { clock, queue, push, expired } = bench();
-      const waiters = timeouts.map(push);
+      const waiters = timeouts.map((ms) => push(ms));
       const [removed] = waiters.splice(index, 1);
       queue.remove(must(removed));
       assertEquals(queue.size, 2);
@@ -149,7 +174,7 @@ test("WaiterQueue.shift() and remove() leave no listener on a signal", async () 
   const { clock, queue, push } = bench();
   const counted = countedSignal();
   const home = { aborted: () => {} };
-  const waiters = [10, 20, 30].map(push);
+  const waiters = [10, 20, 30].map((ms) => push(ms));
   for (const waiter of waiters) waiter.listen(counted.abort.signal, home);
   assertEquals(counted.listeners, 3);
   queue.shift();
@@ -208,7 +233,13 @@ test("WaiterQueue.dispose() leaves no timer, and may be called without one", () 
 test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
   const timeout = fc.oneof(fc.constant(20), fc.constant(Infinity), fc.integer({ min: 1, max: 60 }));
   const step = fc.oneof(
-    { weight: 4, arbitrary: fc.record({ push: timeout }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        push: timeout,
+        high: fc.oneof(fc.constant(false), fc.constant(false), fc.boolean()),
+      }),
+    },
     { weight: 1, arbitrary: fc.constant({ shift: true }) },
     { weight: 2, arbitrary: fc.record({ remove: fc.nat() }) },
     { weight: 2, arbitrary: fc.record({ advance: fc.integer({ min: 0, max: 30 }) }) },
@@ -218,8 +249,11 @@ test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
       const { clock, queue, push, expired } = bench();
       let present: Waiter<string>[] = [];
       for (const step of steps) {
-        if ("push" in step) present.push(push(step.push));
-        else if ("shift" in step) assertStrictEquals(queue.shift(), present.shift());
+        if ("push" in step) {
+          const waiter = push(step.push, step.high);
+          const place = present.findIndex(({ wish }) => !wish.high);
+          present.splice(step.high && place >= 0 ? place : present.length, 0, waiter);
+        } else if ("shift" in step) assertStrictEquals(queue.shift(), present.shift());
         else if ("remove" in step) {
           const [waiter] = present.splice(step.remove % Math.max(1, present.length), 1);
           if (waiter !== undefined) queue.remove(waiter);
@@ -233,6 +267,7 @@ test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
           assertEquals(deadlines, deadlines.toSorted((a, b) => a - b));
         }
         assertEquals(queue.size, present.length);
+        assertEquals(queue.high, present.filter(({ wish }) => wish.high).length);
         assertStrictEquals(queue.head, present[0]);
         assert(clock.pending <= 1);
         // Nobody's deadline is forgotten, and nothing holds the process in vain.

@@ -30,7 +30,11 @@ async function bench(idle: number) {
     clock,
     life,
     bag,
-    queue,
+    demand: {
+      get count() {
+        return queue.size;
+      },
+    },
     lending,
     generations,
     events: SILENT,

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Bag } from "../../../src/core/bag.ts";
+import { Demand } from "../../../src/core/demand.ts";
 import type { Lease } from "../../../src/core/lease.ts";
 import { Lending } from "../../../src/core/lending.ts";
 import type { Slot } from "../../../src/core/slot.ts";
@@ -7,24 +8,28 @@ import { Trust } from "../../../src/core/trust.ts";
 import { TurnClock } from "../../../src/core/turn_clock.ts";
 import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
+import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT } from "../../../src/core/wish.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
 import { addSlot, SILENT } from "./slots.ts";
 
-function bench() {
+function bench(reserved = 0) {
   const clock = new VirtualClock();
   const bag = new Bag<string>();
   const queue = new WaiterQueue<string>(clock, () => {});
   const generations = { doubts: 0 };
   const turn = new TurnClock(clock, () => {});
   const said: string[] = [];
+  const left: number[] = [];
   const lending = new Lending<string>({
     max: 3,
     countsUses: false,
     life: { isOpen: true },
     bag,
     queue,
+    demand: reserved > 0 ? new Demand({ limits: { max: 3, reserved }, bag, queue }) : undefined,
+    rate: { served: (waiting) => left.push(waiting) },
     trust: new Trust<string>(turn, generations, { on: false }, {
       checkAfterIdleMs: 1_000,
       looksTwice: false,
@@ -42,9 +47,9 @@ function bench() {
     slot.connection = name;
     return slot;
   };
-  const wait = (lent: (lease: Lease<string>) => void) =>
-    queue.push(new Waiter<string>(lent, () => {}, Infinity, Infinity));
-  return { bag, clock, generations, idle, lending, queue, said, wait };
+  const wait = (lent: (lease: Lease<string>) => void, wish = EXCLUSIVE) =>
+    queue.push(new Waiter<string>(lent, () => {}, Infinity, Infinity, wish));
+  return { bag, clock, generations, idle, left, lending, queue, said, wait };
 }
 
 test("Lending lends what was used last, to nobody while somebody waits", () => {
@@ -53,11 +58,11 @@ test("Lending lends what was used last, to nobody while somebody waits", () => {
   idle("first");
   idle("second");
   assertEquals(lending.lendIdle()?.connection, "second");
-  assertEquals(lending.lendShared()?.connection, "first");
+  assertEquals(lending.lend(STATEMENT)?.connection, "first");
   assertEquals([bag.counts.used, bag.counts.idle], [2, 0]);
   idle("third");
   wait(() => {});
-  assertEquals([lending.lendIdle(), lending.lendShared()], [undefined, undefined]);
+  assertEquals([lending.lendIdle(), lending.lend(STATEMENT)], [undefined, undefined]);
 });
 
 test("Lending looks below what is in doubt, and no further than what was idle for too long", async () => {
@@ -116,4 +121,43 @@ test("Lending keeps what is in doubt, and says that it is wanted", () => {
   wait(() => {});
   lending.welcome(slot);
   assertEquals([slot.state, queue.size, said], ["idle", 1, ["wanted"]]);
+});
+
+test("Lending lends past who waits to who goes before, and to nobody past those", () => {
+  const { idle, lending, wait } = bench(1);
+  idle("one");
+  wait(() => {});
+  assertEquals(lending.lend(EXCLUSIVE), undefined);
+  assertEquals(lending.lend(EXCLUSIVE_HIGH)?.connection, "one");
+  idle("two");
+  wait(() => {}, EXCLUSIVE_HIGH);
+  assertEquals(lending.lend(EXCLUSIVE_HIGH), undefined);
+});
+
+test("Lending keeps what is reserved, idle or given back", () => {
+  const { bag, idle, lending, queue, wait } = bench(1);
+  for (const name of ["one", "two", "three"]) idle(name);
+  const normal = [lending.lendIdle(), lending.lendIdle()];
+  assertEquals([lending.lendIdle(), lending.lend(EXCLUSIVE), bag.counts.idle], [
+    undefined,
+    undefined,
+    1,
+  ]);
+  const high = must(lending.lend(EXCLUSIVE_HIGH));
+  assertEquals([bag.usedHigh, bag.counts.used], [1, 3]);
+  const served: string[] = [];
+  wait(({ connection }) => served.push(connection));
+  high.release();
+  assertEquals([served, bag.counts.idle, bag.usedHigh], [[], 1, 0]);
+  normal[0]?.release();
+  assertEquals([served, queue.size, bag.counts.idle], [["three"], 0, 1]);
+});
+
+test("Lending says whenever somebody who waited is served", () => {
+  const { idle, left, lending, wait } = bench();
+  idle("one");
+  const slot = must(lending.takeReady());
+  for (let i = 0; i < 3; i++) wait((lease) => lease.release());
+  lending.offer(slot);
+  assertEquals(left, [2, 1, 0]);
 });

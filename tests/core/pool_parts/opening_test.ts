@@ -36,7 +36,11 @@ function bench() {
     clock,
     life,
     bag,
-    queue,
+    demand: {
+      get count() {
+        return queue.size;
+      },
+    },
     generations: { current: 7 },
     outage,
     slowStart,

@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { Waiting } from "../../../src/core/waiting.ts";
+import { EXCLUSIVE } from "../../../src/core/wish.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { countedSignal } from "../setup.ts";
 import { test } from "../../support/harness.ts";
@@ -12,7 +13,7 @@ function bench() {
   const seen: unknown[] = [];
   const waiting = new Waiting<string>(clock, queue, SILENT, () => seen.push("emptied"));
   const begin = (timeoutMs: number, signal?: AbortSignal) =>
-    waiting.begin(() => {}, (error) => seen.push(error), timeoutMs, signal, false, undefined);
+    waiting.begin(() => {}, (error) => seen.push(error), timeoutMs, signal, EXCLUSIVE, undefined);
   return { begin, queue, seen, waiting };
 }
 

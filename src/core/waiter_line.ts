@@ -1,0 +1,78 @@
+/**
+ * One line of those who wait for the same kind of connection.
+ *
+ * @module
+ */
+
+import type { Waiter } from "./waiter.ts";
+
+/** Waiters in a linked list: those of high priority first, equals in the order they came. */
+export class WaiterLine<C> {
+  /** Who is next. */
+  head: Waiter<C> | undefined = undefined;
+  /** How many there are. */
+  size = 0;
+  /** How many of them are of high priority. */
+  high = 0;
+  #tail: Waiter<C> | undefined = undefined;
+  #lastHigh: Waiter<C> | undefined = undefined;
+
+  /**
+   * Tells whether a waiter is in the line.
+   *
+   * @param waiter One that was pushed here.
+   * @returns `false` once it was taken out.
+   */
+  has(waiter: Waiter<C>): boolean {
+    return waiter === this.head || waiter.previous !== undefined;
+  }
+
+  /**
+   * Puts a waiter in its place.
+   *
+   * @param waiter In no line.
+   */
+  push(waiter: Waiter<C>): void {
+    this.size++;
+    if (waiter.wish.high) return this.#pushHigh(waiter);
+    const tail = this.#tail;
+    if (tail === undefined) this.head = waiter;
+    else {
+      tail.next = waiter;
+      waiter.previous = tail;
+    }
+    this.#tail = waiter;
+  }
+
+  #pushHigh(waiter: Waiter<C>): void {
+    const previous = this.#lastHigh;
+    const next = previous === undefined ? this.head : previous.next;
+    this.#lastHigh = waiter;
+    this.high++;
+    waiter.previous = previous;
+    waiter.next = next;
+    if (previous === undefined) this.head = waiter;
+    else previous.next = waiter;
+    if (next === undefined) this.#tail = waiter;
+    else next.previous = waiter;
+  }
+
+  /**
+   * Takes a waiter out.
+   *
+   * @param waiter In the line.
+   */
+  remove(waiter: Waiter<C>): void {
+    const { next, previous } = waiter;
+    if (previous === undefined) this.head = next;
+    else previous.next = next;
+    if (next === undefined) this.#tail = previous;
+    else next.previous = previous;
+    // A served waiter that is old already would keep all younger ones from being collected young.
+    waiter.next = waiter.previous = undefined;
+    this.size--;
+    if (!waiter.wish.high) return;
+    this.high--;
+    if (waiter === this.#lastHigh) this.#lastHigh = previous;
+  }
+}
