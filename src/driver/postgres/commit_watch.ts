@@ -6,7 +6,7 @@
  */
 
 import type { PorsagerQuery } from "./porsager.ts";
-import { mayBeFollowed, mayEndTransaction, mayWrite } from "./statement_kind.ts";
+import { effectsInTransaction, mayBeFollowed } from "./statement_kind.ts";
 
 /** What has to be known of a transaction to ask for it later. */
 export interface CommitTicket {
@@ -41,10 +41,6 @@ let moments = 0;
 export function nextMoment(): number {
   return ++moments;
 }
-
-/** Its own words may change the access mode that it was begun with, or do what is done at COMMIT in any mode. */
-const SETS_MODE =
-  /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only|notify/i;
 
 /** The answer is one row; without an id it is null. */
 const ASK_TEXT = "select pg_catalog.pg_current_xact_id_if_assigned()";
@@ -180,11 +176,12 @@ export class CommitWatch {
    * @returns What to ask with it; `undefined` for nothing.
    */
   sent(query: PorsagerQuery): Question | undefined {
-    if (mayEndTransaction(query)) this.#endedByHand = true;
-    if (SETS_MODE.test(query.string ?? "")) this.#modeSet = true;
+    const { mayEnd, setsMode, mayWrite } = effectsInTransaction(query);
+    if (mayEnd) this.#endedByHand = true;
+    if (setsMode) this.#modeSet = true;
     if (!this.#learns || this.#server === undefined) return undefined;
     if (this.#endedByHand || this.#ticket !== undefined) return undefined;
-    if (!mayWrite(query) || !mayBeFollowed(query)) return undefined;
+    if (!mayWrite || !mayBeFollowed(query)) return undefined;
     return this.#clock.isFresh ? QUESTION : QUESTION_WITH_TIME;
   }
 

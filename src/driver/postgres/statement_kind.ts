@@ -41,6 +41,41 @@ const HARMLESS: ReadonlySet<string> = new Set(
     ),
 );
 const COPIES = /\bcopy\b/i;
+/** Its own words may change the access mode that its transaction was begun with, or do what is done at COMMIT in any mode. */
+const SETS_MODE =
+  /\bset\s+(?:local\s+|session\s+)?(?:transaction|characteristics)|transaction_read_only|notify/i;
+
+/** What a statement may do to the transaction that it is sent in; where its text does not show it, it may. */
+export interface TransactionEffects {
+  /** Whether it may end it. */
+  readonly mayEnd: boolean;
+  /** Whether it may change its access mode, or do what is done at COMMIT in any mode. */
+  readonly setsMode: boolean;
+  /** Whether it may be the first that writes, so that the transaction has an id afterwards. */
+  readonly mayWrite: boolean;
+}
+
+/** By what a connection knows of a statement, one object for all executions of a prepared one: its text is read but once. */
+const known = new WeakMap<object, TransactionEffects>();
+
+/**
+ * Tells what a query may do to the transaction that it is sent in.
+ *
+ * @param query Built.
+ * @returns What it may do.
+ */
+export function effectsInTransaction(query: PorsagerQuery): TransactionEffects {
+  const { statement } = query;
+  const found = statement ? known.get(statement) : undefined;
+  if (found !== undefined) return found;
+  const effects = {
+    mayEnd: mayEndTransaction(query),
+    setsMode: SETS_MODE.test(textOf(query)),
+    mayWrite: mayWrite(query),
+  };
+  if (statement) known.set(statement, effects);
+  return effects;
+}
 
 /**
  * Gives a query's text.
@@ -82,7 +117,7 @@ export function mayEndTransaction(query: PorsagerQuery): boolean {
  * @param query Sent already.
  * @returns Whether it may; `true` where that cannot be seen.
  */
-export function mayWrite(query: PorsagerQuery): boolean {
+function mayWrite(query: PorsagerQuery): boolean {
   const text = textOf(query);
   if (!READS.test(text) || WRITES_ALL_THE_SAME.test(text)) return true;
   for (const [, name = ""] of text.matchAll(CALLS)) {
