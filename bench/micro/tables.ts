@@ -82,6 +82,13 @@ export const tables: readonly Table[] = [
       against("ideal-full", weight),
     ],
   },
+  {
+    title: "1,000,000 acquires and releases: growth of the heap",
+    scenarios: ["endurance"],
+    columns: [
+      other("bytes per cycle", of("endurance", "slope"), (bytes) => bytes.toFixed(3)),
+    ],
+  },
 ];
 
 function scale(scenario: string, title: string): Table {

@@ -73,6 +73,12 @@ const targets: readonly Target[] = [
     measure: (results) => results.median(SUBJECT, { scenario: "heap", metric: "bytes" }),
     show: (value) => `${format(value)} B`,
   },
+  {
+    text: "growth of the heap over 1,000,000 cycles ≤ 0.1 B per cycle",
+    limit: 0.1,
+    measure: (results) => results.median(SUBJECT, { scenario: "endurance", metric: "slope" }),
+    show: (value) => `${value.toFixed(3)} B`,
+  },
   flat("acquire and release beside 10,000 idle", "idle"),
   flat("acquire and release beside 10,000 in use", "used"),
 ];

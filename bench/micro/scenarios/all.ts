@@ -2,6 +2,7 @@ import type { Scenario } from "../scenario.ts";
 import { aborts } from "./aborts.ts";
 import { contended } from "./contended.ts";
 import { drain } from "./drain.ts";
+import { endurance } from "./endurance.ts";
 import { heap } from "./heap.ts";
 import { idle, used } from "./scale.ts";
 import { timeouts } from "./timeouts.ts";
@@ -17,4 +18,5 @@ export const scenarios: readonly Scenario[] = [
   idle,
   used,
   heap,
+  endurance,
 ];

@@ -1,9 +1,8 @@
-import process from "node:process";
-import { collectGarbage } from "../collect_garbage.ts";
 import { Crowd } from "../crowd.ts";
 import { giveBack, take } from "../holding.ts";
 import type { Scenario } from "../scenario.ts";
 import type { SubjectKind } from "../subject.ts";
+import { usedHeap } from "../used_heap.ts";
 
 const CONNECTIONS = 10;
 const WAITERS = 10_000;
@@ -31,10 +30,4 @@ async function weigh(kind: SubjectKind): Promise<number> {
   giveBack(pool, held);
   await crowd.settled;
   return (after - before) / WAITERS;
-}
-
-function usedHeap(): number {
-  collectGarbage();
-  collectGarbage();
-  return process.memoryUsage().heapUsed;
 }
