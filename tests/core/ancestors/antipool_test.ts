@@ -80,6 +80,23 @@ test("A lease goes home to its own pool, whichever pool is asked to take it back
   assertEquals(idOf(must(pool.tryAcquire())), 1);
 });
 
+test("A connection that is lost on its way to who waited is a lost lease, never none at all (A-12)", async () => {
+  const { driver, pool } = setup({ max: 1 });
+  const lease = await pool.acquire();
+  const waiting = pool.acquire();
+  const { connection } = lease;
+  lease.release();
+  // Lent by now, and the borrower's own code has not run yet.
+  driver.break(connection);
+  const next = await waiting;
+  assertEquals([next.connection === connection, next.lost], [true, true]);
+  const error: unknown = await next.connection.run("select 1").catch((error) => error);
+  assertInstanceOf(error, FakeError);
+  next.release();
+  assertCounts(pool, {});
+  assertEquals(idOf(await pool.acquire()), 2);
+});
+
 // Under load
 
 test("Ten tasks on eight connections, eight of ten statements reads, some broken: all end, never above the limit, nothing left (A-41)", async () => {
