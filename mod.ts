@@ -46,6 +46,7 @@ export {
   TooManyConnectionsError,
   TooManyWaitersError,
 } from "./src/core/errors.ts";
+export type { ConnectionInfo } from "./src/core/inspection.ts";
 export type { Lease } from "./src/core/lease.ts";
 export type {
   AcquiredEvent,
@@ -75,8 +76,14 @@ export type {
   TimedOutEvent,
   WaitingEvent,
 } from "./src/core/observer.ts";
-export type { AcquireOptions, CloseOptions, PoolOptions } from "./src/core/options.ts";
+export type {
+  AcquireOptions,
+  CloseOptions,
+  PoolOptions,
+  PoolReadyOptions,
+} from "./src/core/options.ts";
 export { Pool } from "./src/core/pool.ts";
+export { type ManagedPool, pools } from "./src/core/registry.ts";
 export type {
   ConnectOptions,
   ContextVariable,

@@ -94,6 +94,43 @@ export class Bag<C> {
   }
 
   /**
+   * Puts back a slot that was looked at and not used: where its last use puts it among the idle.
+   *
+   * @param slot In any state but idle; idle afterwards.
+   */
+  restore(slot: Slot<C>): void {
+    const { state, usedAt } = slot;
+    if (state === "gone" || state === "idle") return;
+    if (slot.high) this.#unmarkHigh(slot);
+    const counts = this.#counts;
+    counts[state]--;
+    counts.idle++;
+    slot.state = "idle";
+    let above: Slot<C> | undefined;
+    let below = this.#top;
+    while (below !== undefined && below.usedAt > usedAt) {
+      above = below;
+      below = below.below;
+    }
+    slot.above = above;
+    slot.below = below;
+    if (above === undefined) this.#top = slot;
+    else above.below = slot;
+    if (below !== undefined) below.above = slot;
+  }
+
+  /**
+   * Lists the idle slots.
+   *
+   * @returns The one that has been unused for longest first.
+   */
+  idle(): Slot<C>[] {
+    const idle: Slot<C>[] = [];
+    for (let slot = this.#top; slot !== undefined; slot = slot.below) idle.push(slot);
+    return idle.reverse();
+  }
+
+  /**
    * Changes a slot's state; `gone` takes it out of the books.
    *
    * @param slot The slot.

@@ -1,5 +1,5 @@
 /**
- * Which connections are asked for a sign of life before they are lent.
+ * Which connections are asked for a sign of life.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import type { Demand } from "./demand.ts";
 import type { Lending } from "./lending.ts";
-import type { Events } from "./observer.ts";
+import type { CheckedEvent, Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
 
 /** What is checked, and who is told. */
@@ -24,7 +24,7 @@ export interface CheckingParts<C> {
   /** How many are wanted. */
   readonly demand: Pick<Demand<C>, "count">;
   /** Finds and lends what needs no check. */
-  readonly lending: Pick<Lending<C>, "isServing" | "takeReady" | "serve">;
+  readonly lending: Pick<Lending<C>, "mayServe" | "takeReady" | "serve">;
   /** Counts the doubts. */
   readonly generations: { readonly doubts: number };
   /** Who watches. */
@@ -35,7 +35,7 @@ export interface CheckingParts<C> {
   readonly unanswered: (slot: Slot<C>) => void;
 }
 
-/** Checks idle connections that cannot be lent as they are, when somebody waits for one. */
+/** Checks idle connections: those that cannot be lent as they are, when somebody waits for one, and whichever is named. */
 export class Checking<C> {
   readonly #parts: CheckingParts<C>;
 
@@ -47,16 +47,23 @@ export class Checking<C> {
   /** Checks as many as are wanted: connects under way may take longer. What needs no check is lent. */
   checkIdle(): void {
     const { life, bag, demand, lending } = this.#parts;
-    while (!lending.isServing && life.isOpen && bag.counts.checking < demand.count) {
+    while (lending.mayServe && life.isOpen && bag.counts.checking < demand.count) {
       const ready = lending.takeReady();
       const slot = bag.top;
       if (ready !== undefined) lending.serve(ready);
-      else if (slot !== undefined) void this.#check(slot);
+      else if (slot !== undefined) void this.check(slot, "lend");
       else return;
     }
   }
 
-  async #check(slot: Slot<C>): Promise<void> {
+  /**
+   * Asks the server for a sign of life on a connection.
+   *
+   * @param slot Its slot, idle; `checking` until the answer.
+   * @param purpose What for.
+   * @returns Resolved when the connection is idle again, lent, or gone. Never rejected.
+   */
+  async check(slot: Slot<C>, purpose: CheckedEvent["purpose"]): Promise<void> {
     const { steady } = slot;
     if (steady === undefined) return;
     const { clock, bag, checkTimeoutMs, generations, events, answered, unanswered } = this.#parts;
@@ -67,7 +74,7 @@ export class Checking<C> {
     const isAlive = await steady.check({ timeoutMs: checkTimeoutMs });
     if (slot.state !== "checking") return;
     const checkMs = clock.now() - since;
-    events.tell("checked", { epoch, purpose: "lend", ok: isAlive, checkMs });
+    events.tell("checked", { epoch, purpose, ok: isAlive, checkMs });
     if (isAlive) answered(slot, doubts);
     else unanswered(slot);
   }

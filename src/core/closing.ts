@@ -1,5 +1,5 @@
 /**
- * How a pool is closed.
+ * How a pool is closed, and opened again.
  *
  * @module
  */
@@ -8,7 +8,6 @@ import type { Bag } from "./bag.ts";
 import type { Clock, Timer } from "./clock.ts";
 import { PoolClosedError } from "./errors.ts";
 import type { Events } from "./observer.ts";
-import type { Outage } from "./outage.ts";
 import { tellRefused } from "./refusal_reason.ts";
 import type { Removal } from "./removal.ts";
 import type { PoolState } from "./stats.ts";
@@ -22,23 +21,35 @@ export interface ClosingParts<C> {
   readonly bag: Pick<Bag<C>, "total">;
   /** Who waits. */
   readonly queue: Pick<WaiterQueue<C>, "shift" | "dispose">;
-  /** Paces connects, for which nobody waits any more. */
-  readonly outage: Pick<Outage, "stopWaiting">;
   /** Closes the connections. */
   readonly removal: Pick<Removal<C>, "retireAll" | "closeUnused" | "destroyAll">;
   /** Who watches. */
   readonly events: Events;
+  /** Ends what goes on in the background. */
+  readonly stop: () => void;
+  /** Called when the last connection is gone. */
+  readonly closed: () => void;
+  /** Called when the pool lends again: its books are as new. */
+  readonly opened: () => void;
+}
+
+/** A promise, and what settles it. */
+interface Pending {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
 }
 
 /**
- * Ends the life of a pool: open, draining, closed. Waiters are rejected at once, connections that nobody has are closed,
- * those that are lent when they come back, or destroyed when the time is over.
+ * The life of a pool: open, draining, closed, and perhaps open again. When it is closed waiters are rejected at once,
+ * connections that nobody has are closed, those that are lent when they come back, or destroyed when the time is over.
  */
 export class Closing<C> {
   readonly #parts: ClosingParts<C>;
-  #state: PoolState = "open";
-  #closed: Promise<void> | undefined;
-  #resolve: (() => void) | undefined;
+  #state: Exclude<PoolState, "suspended"> = "open";
+  #closed: Pending | undefined;
+  /** Whether it is to be opened again when it is closed, and who waits for that. */
+  #reopened: Pending | undefined;
   #timer: Timer | undefined;
   /** When the time is over. */
   #at = Infinity;
@@ -49,7 +60,7 @@ export class Closing<C> {
   }
 
   /** Whether the pool lends, waits for what is lent, or is gone. */
-  get state(): PoolState {
+  get state(): Exclude<PoolState, "suspended"> {
     return this.#state;
   }
 
@@ -59,25 +70,49 @@ export class Closing<C> {
   }
 
   /**
-   * Closes the pool, if that has not begun yet.
+   * Closes the pool, if that has not begun yet. It stays closed, though it was to be opened again.
    *
    * @param timeoutMs How long to wait for what is lent, in milliseconds; a later call can only shorten the time.
    * @returns Resolved when every connection is gone.
    */
   close(timeoutMs: number): Promise<void> {
     // Set before any callback runs, as that may close too.
-    const closed = this.#closed ??= new Promise((resolve) => this.#resolve = resolve);
+    const closed = this.#closed ??= Promise.withResolvers<void>();
+    const reopened = this.#reopened;
+    this.#reopened = undefined;
     if (this.#state === "open") this.#begin(timeoutMs);
     this.#limit(timeoutMs);
-    return closed;
+    reopened?.reject(new PoolClosedError("Cannot open the pool as it was closed again"));
+    return closed.promise;
+  }
+
+  /**
+   * Opens the pool again, when it is closed; does nothing if it is open.
+   *
+   * @returns Resolved when it lends; rejected if it was closed again before.
+   */
+  open(): Promise<void> {
+    if (this.#state === "draining") {
+      return (this.#reopened ??= Promise.withResolvers<void>()).promise;
+    }
+    if (this.#state === "closed") this.#open();
+    return Promise.resolve();
+  }
+
+  #open(): void {
+    this.#state = "open";
+    this.#closed = undefined;
+    this.#at = Infinity;
+    this.#parts.events.tell("poolOpened", {});
+    this.#parts.opened();
   }
 
   #begin(timeoutMs: number): void {
-    const { queue, outage, removal, events } = this.#parts;
+    const { queue, removal, events, stop } = this.#parts;
     this.#state = "draining";
     events.tell("poolClosing", { timeoutMs });
     removal.retireAll("closing");
-    outage.stopWaiting();
+    stop();
     for (let waiter = queue.shift(); waiter !== undefined; waiter = queue.shift()) {
       const error = new PoolClosedError();
       tellRefused(events, error, waiter.site);
@@ -89,19 +124,26 @@ export class Closing<C> {
 
   /** A place became free: without any connection left the pool is closed, if it is to be. */
   freed(): void {
-    const { bag, queue, events } = this.#parts;
+    const { bag, queue, events, closed } = this.#parts;
     if (this.#state !== "draining" || bag.total > 0) return;
     this.#state = "closed";
     events.tell("poolClosed", {});
     this.#timer?.cancel();
+    this.#timer = undefined;
     queue.dispose();
-    this.#resolve?.();
+    const reopened = this.#reopened;
+    this.#reopened = undefined;
+    this.#closed?.resolve();
+    closed();
+    if (reopened === undefined) return;
+    this.#open();
+    reopened.resolve();
   }
 
   #limit(timeoutMs: number): void {
     const { clock, removal } = this.#parts;
     const at = clock.now() + timeoutMs;
-    if (this.#state === "closed" || at >= this.#at) return;
+    if (this.#state !== "draining" || at >= this.#at) return;
     this.#at = at;
     this.#timer?.cancel();
     this.#timer = clock.schedule(timeoutMs, () => removal.destroyAll());

@@ -5,14 +5,17 @@
  */
 
 import type { Bag } from "./bag.ts";
+import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 import type { Wish } from "./wish.ts";
 
 /** What demand is judged by. */
 export interface DemandParts<C> {
-  /** Limits. */
-  readonly limits: { readonly max: number; readonly reserved: number };
+  /** How many there may be, and are reserved. */
+  readonly sizes: Pick<Sizes, "max" | "reserved">;
+  /** Whether nothing is lent for the time being. */
+  readonly suspension: { readonly on: boolean };
   /** The books. */
   readonly bag: Pick<Bag<C>, "counts" | "usedHigh">;
   /** Who waits. */
@@ -30,16 +33,17 @@ export class Demand<C> {
 
   /** How many connections those who wait could use at once. */
   get count(): number {
-    const { limits, queue } = this.#parts;
+    const { sizes, suspension, queue } = this.#parts;
+    if (suspension.on) return 0;
     const { size } = queue;
-    if (limits.reserved === 0 || size === 0) return size;
+    if (sizes.reserved === 0 || size === 0) return size;
     return Math.min(size, queue.high + Math.max(0, this.#left));
   }
 
   /** How many more connections those of normal priority may have. */
   get #left(): number {
-    const { limits, bag } = this.#parts;
-    return limits.max - limits.reserved - (bag.counts.used - bag.usedHigh);
+    const { sizes, bag } = this.#parts;
+    return sizes.max - sizes.reserved - (bag.counts.used - bag.usedHigh);
   }
 
   /**
@@ -49,7 +53,7 @@ export class Demand<C> {
    * @returns `false` if all that are left are reserved for others.
    */
   allows(wish: Wish): boolean {
-    return this.#parts.limits.reserved === 0 || wish.high || this.#left > 0;
+    return this.#parts.sizes.reserved === 0 || wish.high || this.#left > 0;
   }
 
   /**

@@ -26,6 +26,8 @@ export interface ExpiryParts<C> {
   readonly bag: Pick<Bag<C>, "slots" | "counts">;
   /** Whether sessions are set up after the connect. */
   readonly setsUp: boolean;
+  /** Whether nothing is lent for the time being. */
+  readonly suspension: { readonly on: boolean };
   /** Whether the server can be had. */
   readonly outage: Pick<Outage, "on" | "error">;
   /** The pool's counts. */
@@ -86,9 +88,21 @@ export class Expiry<C> {
     queueMicrotask(this.run);
   };
 
+  /**
+   * Makes the error for a deadline that passed.
+   *
+   * @param timeoutMs The deadline, in milliseconds from the call.
+   * @returns The error; it says what is waited for.
+   */
+  error(timeoutMs: number): AcquireTimeoutError {
+    const { outage, stats } = this.#parts;
+    return new AcquireTimeoutError(this.#phase(), timeoutMs, stats(), outage.error);
+  }
+
   /** What who waits longest is waiting for. */
   #phase(): AcquirePhase {
-    const { bag, outage } = this.#parts;
+    const { bag, outage, suspension } = this.#parts;
+    if (suspension.on) return "queue";
     const { connecting, checking } = bag.counts;
     if (outage.on) return phaseOf(outage.error);
     if (connecting > 0) return this.#isSettingUp() ? "session" : "connect";

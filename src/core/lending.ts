@@ -7,11 +7,13 @@
 import type { Bag } from "./bag.ts";
 import type { Demand } from "./demand.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
+import type { Maintenance } from "./maintenance.ts";
 import type { Choice, Multiplexer } from "./multiplexer.ts";
 import { ObservedLease } from "./observed_lease.ts";
-import type { Events } from "./observer.ts";
+import type { CloseReason, Events } from "./observer.ts";
 import type { ServiceRate } from "./service_rate.ts";
 import type { Site } from "./site.ts";
+import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
 import type { TurnClock } from "./turn_clock.ts";
@@ -20,12 +22,14 @@ import { EXCLUSIVE, type Wish } from "./wish.ts";
 
 /** What is lent, and to whom. */
 export interface LendingParts<C> {
-  /** Most connections of the pool. */
-  readonly max: number;
+  /** How many connections there may be, and may be kept. */
+  readonly sizes: Sizes;
   /** Whether uses are limited, and so counted. */
   readonly countsUses: boolean;
   /** Whether the pool lends. */
   readonly life: { readonly isOpen: boolean };
+  /** Whether it does not for the time being. */
+  readonly suspension: { readonly on: boolean };
   /** The books. */
   readonly bag: Bag<C>;
   /** Who waits. */
@@ -42,10 +46,14 @@ export interface LendingParts<C> {
   readonly multiplexer: Multiplexer<C> | undefined;
   /** Makes what leases go to when they are released: no step comes between, as that is taken at every release. */
   readonly home: (lending: Lending<C>) => LeaseHome<C>;
-  /** Closes what is worn. */
-  readonly close: (slot: Slot<C>) => void;
+  /** Looks after what is idle. */
+  readonly maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
+  /** Closes what is worn, or one too many. */
+  readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Who watches. */
   readonly events: Events;
+  /** Called when fewer are idle than there should be. */
+  readonly low: () => void;
   /** Called when nobody waits any more. */
   readonly emptied: () => void;
   /** Called when somebody waits for what cannot be lent as it is. */
@@ -57,9 +65,11 @@ export interface LendingParts<C> {
  * of its use.
  */
 export class Lending<C> {
-  readonly #max: number;
+  readonly #sizes: Sizes;
+  readonly #minIdle: number;
   readonly #countsUses: boolean;
   readonly #life: { readonly isOpen: boolean };
+  readonly #suspension: { readonly on: boolean };
   readonly #bag: Bag<C>;
   readonly #queue: WaiterQueue<C>;
   readonly #demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
@@ -68,8 +78,10 @@ export class Lending<C> {
   readonly #turn: TurnClock;
   readonly #multiplexer: Multiplexer<C> | undefined;
   readonly #home: LeaseHome<C>;
-  readonly #close: (slot: Slot<C>) => void;
+  readonly #maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
+  readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
   readonly #events: Events;
+  readonly #low: () => void;
   readonly #emptied: () => void;
   readonly #wanted: () => void;
   /** Whether {@linkcode Lending.serve} is on the stack. */
@@ -77,9 +89,11 @@ export class Lending<C> {
 
   /** @param parts What is lent, and to whom. */
   constructor(parts: LendingParts<C>) {
-    this.#max = parts.max;
+    this.#sizes = parts.sizes;
+    this.#minIdle = parts.sizes.minIdle;
     this.#countsUses = parts.countsUses;
     this.#life = parts.life;
+    this.#suspension = parts.suspension;
     this.#bag = parts.bag;
     this.#queue = parts.queue;
     this.#demand = parts.demand;
@@ -87,16 +101,21 @@ export class Lending<C> {
     this.#trust = parts.trust;
     this.#turn = parts.turn;
     this.#multiplexer = parts.multiplexer;
+    this.#maintenance = parts.maintenance;
     this.#close = parts.close;
     this.#events = parts.events;
+    this.#low = parts.low;
     this.#emptied = parts.emptied;
     this.#wanted = parts.wanted;
     this.#home = parts.home(this);
   }
 
-  /** Whether those who wait are being served: what comes back in a callback of theirs is seen to in turn. */
-  get isServing(): boolean {
-    return this.#serving;
+  /**
+   * Whether who waits can be served now: not while others are, as what comes back in a callback of theirs is seen to in
+   * turn, and not while lending is suspended.
+   */
+  get mayServe(): boolean {
+    return !this.#serving && !this.#suspension.on;
   }
 
   /**
@@ -107,7 +126,7 @@ export class Lending<C> {
    */
   lendIdle(site?: Site): Lease<C> | undefined {
     // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
-    if (this.#queue.head !== undefined) return undefined;
+    if (this.#queue.head !== undefined || this.#suspension.on) return undefined;
     if (this.#demand?.allows(EXCLUSIVE) === false) return undefined;
     const slot = this.takeReady();
     return slot === undefined ? undefined : this.#lease(slot, site, 0);
@@ -122,6 +141,7 @@ export class Lending<C> {
    * @returns The lease; `undefined` if there is none, or somebody waits who goes before.
    */
   lend(wish: Wish, site?: Site): Lease<C> | undefined {
+    if (this.#suspension.on) return undefined;
     const { head } = this.#queue;
     if (head !== undefined && (head.wish.high || !wish.high)) return undefined;
     const shared = wish.use === "statement" ? this.#multiplexer?.find(this.#choice(0)) : undefined;
@@ -142,6 +162,7 @@ export class Lending<C> {
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
     if (this.#countsUses) slot.steady?.countUse();
     slot.uses++;
+    if (this.#bag.counts.idle < this.#minIdle) this.#low();
     if (this.#events.on) return this.#observed(slot, site, waitMs);
     return new PoolLease(this.#home, slot);
   }
@@ -163,7 +184,7 @@ export class Lending<C> {
   }
 
   #choice(waiting: number): Choice {
-    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#max;
+    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#sizes.max;
     return { alone, waiting };
   }
 
@@ -181,7 +202,10 @@ export class Lending<C> {
   /** Looks for one that needs no check, from the one that was used last down; worn ones are closed on the way. */
   #findReady(top: Slot<C>): Slot<C> | undefined {
     const trust = this.#trust;
-    for (let slot: Slot<C> | undefined = top; slot !== undefined;) {
+    const maintenance = this.#maintenance;
+    // The process was frozen: its timers are late.
+    if (maintenance.isUnused(top)) maintenance.closeUnused();
+    for (let slot = this.#bag.top; slot !== undefined;) {
       const { below }: Slot<C> = slot;
       const isRestless = trust.isRestless(slot);
       if (trust.isWorn(slot)) this.#close(slot);
@@ -215,7 +239,7 @@ export class Lending<C> {
    * @param slot Its slot.
    */
   offer(slot: Slot<C>): void {
-    if (!this.#serving && this.#isWanted(slot)) this.serve(slot);
+    if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
     else this.#keep(slot);
   }
 
@@ -226,9 +250,17 @@ export class Lending<C> {
   }
 
   #keep(slot: Slot<C>): void {
-    slot.idleSince = this.#turn.now();
-    if (slot.state === "used") this.#bag.putBack(slot);
-    else this.#bag.move(slot, "idle");
+    const bag = this.#bag;
+    const now = slot.idleSince = this.#turn.now();
+    if (slot.state === "checking") bag.restore(slot);
+    else {
+      slot.usedAt = now;
+      if (slot.state === "used") bag.putBack(slot);
+      else bag.move(slot, "idle");
+    }
+    if (bag.counts.idle > this.#sizes.maxIdle && this.#queue.size === 0) {
+      this.#close(slot, "surplus");
+    } else this.#maintenance.kept();
   }
 
   /**
@@ -242,7 +274,7 @@ export class Lending<C> {
     if (multiplexer === undefined) return false;
     multiplexer.left(slot, this.#queue.size);
     if (slot.shares === 0) return false;
-    if (!this.#serving && this.#takesWaiter(slot)) this.serve(slot);
+    if (this.mayServe && this.#takesWaiter(slot)) this.serve(slot);
     return true;
   }
 
@@ -273,7 +305,7 @@ export class Lending<C> {
             : this.#grant(ready, wish, site, waitMs),
         );
         // Who was served may have given back, or asked again.
-        const more = this.#queue.size > 0 &&
+        const more = this.#queue.size > 0 && !this.#suspension.on &&
           (wish.use === "statement" || this.#bag.counts.idle > 0);
         ready = more ? this.#nextReady(ready) : undefined;
       }

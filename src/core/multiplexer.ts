@@ -40,7 +40,7 @@ export class Multiplexer<C> {
   readonly #driver: Driver<C>;
   readonly #clock: Clock;
   readonly #maxPipeline: number;
-  readonly #search: PipelineSearch;
+  #search: PipelineSearch;
   /** The connection that takes the next statement, while it can. */
   #candidate: Slot<C> | undefined;
   /** Connections that are shared, and statements on them. */
@@ -69,6 +69,15 @@ export class Multiplexer<C> {
     this.#clock = clock;
     this.#maxPipeline = limits.maxPipeline;
     this.#search = new PipelineSearch(limits.max);
+  }
+
+  /**
+   * The pool has another limit: what was found out under the old one is forgotten.
+   *
+   * @param max Most connections.
+   */
+  resize(max: number): void {
+    this.#search = new PipelineSearch(max);
   }
 
   /**

@@ -384,20 +384,20 @@ export class Events {
   /** Whether anybody watches. Where events are frequent it is asked first, so that nothing is built for nobody. */
   readonly on: boolean;
   readonly #observer: PoolObserver;
-  readonly #pool: string;
+  readonly #pool: { readonly name: string };
   readonly #clock: Pick<Clock, "now">;
   readonly #root: (fn: () => void) => void;
   #kept: (() => unknown)[] = [];
 
   /**
    * @param observer Who watches, if anybody does.
-   * @param pool Name of the pool.
+   * @param pool Has the pool's name.
    * @param clock Tells when.
    * @param root Runs a function in nobody's context, where the runtime can.
    */
   constructor(
     observer: PoolObserver | undefined,
-    pool: string,
+    pool: { readonly name: string },
     clock: Pick<Clock, "now">,
     root: (fn: () => void) => void = (fn) => fn(),
   ) {
@@ -418,7 +418,7 @@ export class Events {
     if (!this.on) return;
     const observer = this.#observer;
     if (observer[name] === undefined) return;
-    const event = { pool: this.#pool, at: this.#clock.now(), ...details } as PoolEvents[Name];
+    const event = { pool: this.#pool.name, at: this.#clock.now(), ...details } as PoolEvents[Name];
     if (this.#kept.length === 0) queueMicrotask(this.#deliver);
     // The callback of now: an observer may change its mind, but not its past.
     this.#kept.push(() => observer[name]?.(event));

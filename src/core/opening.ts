@@ -14,14 +14,16 @@ import type { ResolvedPoolOptions } from "./options.ts";
 import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
 import type { Removal } from "./removal.ts";
+import type { Sizes } from "./sizing.ts";
 import { Slot } from "./slot.ts";
 import type { SlowStart } from "./slow_start.ts";
 import { SteadyConnection } from "./steady_connection.ts";
+import type { Stock } from "./stock.ts";
 
 /** The limits of opening. */
 export type OpeningOptions<C> = Pick<
   ResolvedPoolOptions<C>,
-  "max" | "connectTimeoutMs" | "session" | "maxUses" | "maxLifetimeMs"
+  "connectTimeoutMs" | "session" | "maxUses" | "maxLifetimeMs"
 >;
 
 /** What becomes of a connect. */
@@ -64,12 +66,16 @@ export interface OpeningParts<C> {
   readonly options: OpeningOptions<C>;
   /** Source of time, timers and chance. */
   readonly clock: Clock;
+  /** How many there may be, and how many at a time. */
+  readonly sizes: Pick<Sizes, "max" | "maxPendingConnects">;
   /** Whether the pool lends. */
   readonly life: { readonly isOpen: boolean };
   /** The books. */
   readonly bag: Pick<Bag<C>, "add" | "counts" | "total">;
   /** How many are wanted. */
   readonly demand: Pick<Demand<C>, "count">;
+  /** How many are wanted although nobody waits for one. */
+  readonly stock: Pick<Stock<C>, "isLow" | "isWaited" | "mayTry">;
   /** Numbers the generations. */
   readonly generations: Pick<Generations, "current">;
   /** Paces the attempts while the server cannot be had. */
@@ -85,42 +91,66 @@ export interface OpeningParts<C> {
 }
 
 /**
- * Opens connections, as many as are wanted and allowed: one at a time while the server cannot be had, few when it has
- * just come back. Connects are the pool's: a connection that was waited for is of use to whoever waits then.
+ * Opens connections, as many as are waited for, or wanted in stock, and allowed: one at a time while the server cannot be
+ * had, few when it has just come back. Connects are the pool's: a connection that was waited for is of use to whoever waits
+ * then.
  */
 export class Opening<C> {
   readonly #parts: OpeningParts<C>;
   #epoch = 0;
+  /** Connects under way, those that are being given up included. */
+  #attempts = 0;
 
   /** @param parts What connects are made with. */
   constructor(parts: OpeningParts<C>) {
     this.#parts = parts;
   }
 
-  /** Starts the connects that are wanted and not under way yet. */
+  /** Most connects that could be started now, were they waited for. */
+  get room(): number {
+    const { sizes, bag } = this.#parts;
+    return Math.max(0, Math.min(sizes.max - bag.total, sizes.maxPendingConnects - this.#attempts));
+  }
+
+  /** Starts the connects that are waited for, or wanted, and not under way yet. */
   grow(): void {
-    const { options, life, bag, demand, outage, slowStart } = this.#parts;
-    while (bag.total < options.max && life.isOpen) {
-      const { connecting, checking } = bag.counts;
-      if (connecting + checking >= demand.count) return;
-      if (outage.on) {
-        if (connecting > 0) return;
-        if (!outage.mayTry) return outage.wait();
-      } else if (connecting >= slowStart.limit) return;
-      this.#connect();
+    const { life, demand, stock, outage } = this.#parts;
+    while (life.isOpen && this.room > 0) {
+      const waited = this.#isWaited();
+      if (!waited && !stock.isLow) return;
+      if (this.#isPaced()) return;
+      if (!outage.mayTry) return outage.wait(demand.count > 0 || stock.isWaited);
+      if (!waited && !stock.mayTry()) return;
+      this.#connect(!waited);
     }
+  }
+
+  /** Whether somebody waits for whom no connection is coming. */
+  #isWaited(): boolean {
+    const { bag, demand } = this.#parts;
+    const { connecting, checking } = bag.counts;
+    return connecting + checking < demand.count;
+  }
+
+  /** Whether as many connects are under way as the server should bear now. */
+  #isPaced(): boolean {
+    const { bag, outage, slowStart } = this.#parts;
+    return bag.counts.connecting >= (outage.on ? 1 : slowStart.limit);
   }
 
   /** A worn connection is in use for want of another: tries whether there is one by now. */
   replaceLater(): void {
-    const { options, bag, outage } = this.#parts;
-    if (!outage.on) return;
-    if (bag.counts.connecting === 0 && outage.mayTry && bag.total < options.max) {
-      this.#connect(true);
-    }
+    if (this.#parts.outage.on) this.replace();
   }
 
-  #connect(background = false): void {
+  /** A worn connection is to be replaced before it is closed: opens another, if none is coming, and it may. */
+  replace(): void {
+    const { life, bag, outage } = this.#parts;
+    if (!life.isOpen || this.room === 0 || !outage.mayTry || bag.counts.connecting > 0) return;
+    this.#connect(true);
+  }
+
+  #connect(background: boolean): void {
     const { driver, options, clock, bag, generations, events } = this.#parts;
     const { connectTimeoutMs, session, maxUses, maxLifetimeMs } = options;
     const slot = new Slot<C>(generations.current);
@@ -138,15 +168,22 @@ export class Opening<C> {
     slot.bornAt = clock.now();
     bag.add(slot);
     events.tell("connecting", { background });
+    this.#attempts++;
     steady.open().then(
-      (connection) => this.#connected(slot, connection),
-      (error) => this.#failed(slot, error),
+      (connection) => {
+        this.#attempts--;
+        this.#connected(slot, connection);
+      },
+      (error) => {
+        this.#attempts--;
+        this.#failed(slot, error);
+      },
     );
   }
 
   #connected(slot: Slot<C>, connection: C): void {
     // Lost or destroyed before this continuation ran.
-    if (slot.state !== "connecting") return;
+    if (slot.state !== "connecting") return this.#parts.home.freed();
     const { clock, outage, slowStart, events, home } = this.#parts;
     const { background, bornAt, steady } = slot;
     slot.connection = connection;
@@ -162,7 +199,8 @@ export class Opening<C> {
   }
 
   #failed(slot: Slot<C>, error: unknown): void {
-    if (slot.state !== "connecting") return;
+    // Given up: another may be started in its stead.
+    if (slot.state !== "connecting") return this.#parts.home.freed();
     const { driver, clock, life, outage, removal, events, home } = this.#parts;
     const { background, bornAt } = slot;
     const connectMs = clock.now() - bornAt;

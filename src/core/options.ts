@@ -9,6 +9,7 @@ import type { ResetLevel } from "./driver.ts";
 import { checkObserver, type PoolObserver } from "./observer.ts";
 import { checkSession, type SessionSetup } from "./session_setup.ts";
 import {
+  checkAtMost,
   checkDuration,
   checkInteger,
   checkNames,
@@ -26,6 +27,26 @@ export interface PoolOptions<C = unknown> {
    * @default {10, or 1 for a driver whose sharing is "single"}
    */
   readonly max?: number;
+  /**
+   * Connections that are kept idle beside those that are lent, as far as `max` allows: opened in the background, from the
+   * start, and again when one is lost, closed or lent. Integer, at least 0, at most `maxIdle` and `max`.
+   *
+   * @default {0}
+   */
+  readonly minIdle?: number;
+  /**
+   * Most connections that are kept idle: one that comes back beyond it, while nobody waits, is closed. Integer, at least
+   * `minIdle`, at most `max`.
+   *
+   * @default {max, and follows it when that is changed}
+   */
+  readonly maxIdle?: number;
+  /**
+   * Most connects under way at any instant, those that are being given up included. Integer, at least 1.
+   *
+   * @default {max, and follows it when that is changed}
+   */
+  readonly maxPendingConnects?: number;
   /**
    * Most acquires that may wait in the queue, not counting those that a connect under way will serve. Integer, at
    * least 0, or `Infinity`.
@@ -92,6 +113,21 @@ export interface PoolOptions<C = unknown> {
    */
   readonly checkTimeoutMs?: number;
   /**
+   * How long a connection may be idle and unused before it is closed, in milliseconds, but for as many as `minIdle`;
+   * greater than 0, `Infinity` allowed. While the server cannot be had none is closed for that.
+   *
+   * @default {300_000}
+   */
+  readonly idleTimeoutMs?: number;
+  /**
+   * How long a connection may be idle without a sign of life from the server, in milliseconds, before it is asked for one;
+   * it is destroyed if none comes within `checkTimeoutMs`. That is no use: `idleTimeoutMs` runs on. One is asked at a time;
+   * greater than 0, `Infinity`: never.
+   *
+   * @default {Infinity}
+   */
+  readonly keepaliveMs?: number;
+  /**
    * Age at which a connection is replaced when nobody uses it, less 0–10 % by chance; greater than 0, `Infinity` allowed.
    * While the server cannot be had old ones are better than none, and are kept.
    *
@@ -129,6 +165,12 @@ export interface PoolOptions<C = unknown> {
   /** Watches the pool: an object of callbacks, one for each kind of event. One that throws hurts nobody. */
   readonly observer?: PoolObserver;
   /**
+   * Name of the pool, for people: not empty. Where another pool of this process has it, a number is added.
+   *
+   * @default {"pool-1", "pool-2", …}
+   */
+  readonly name?: string;
+  /**
    * Source of time, timers and randomness.
    *
    * @default {systemClock}
@@ -138,10 +180,18 @@ export interface PoolOptions<C = unknown> {
 
 /** A pool's options, checked and complete. */
 export type ResolvedPoolOptions<C = unknown> =
-  & Required<Omit<PoolOptions<C>, "session" | "observer">>
+  & Required<
+    Omit<PoolOptions<C>, "session" | "observer" | "name" | "maxIdle" | "maxPendingConnects">
+  >
   & {
-    readonly session: SessionSetup<C> | undefined;
     readonly observer: PoolObserver | undefined;
+    readonly session: SessionSetup<C> | undefined;
+    /** `undefined`: the next number. */
+    readonly name: string | undefined;
+    /** `undefined`: as many as `max`, whatever that is. */
+    readonly maxIdle: number | undefined;
+    /** `undefined`: as many as `max`, whatever that is. */
+    readonly maxPendingConnects: number | undefined;
   };
 
 /** Options of one acquire. */
@@ -164,6 +214,18 @@ export interface AcquireOptions {
   readonly priority?: "normal" | "high";
 }
 
+/** Options of `Pool.ready`. */
+export interface PoolReadyOptions {
+  /** Ends the wait; the rejection is the signal's own reason. */
+  readonly signal?: AbortSignal;
+  /**
+   * Deadline in milliseconds from the call; `0`: none, but the first connect that fails ends the wait; `Infinity` allowed.
+   *
+   * @default {acquireTimeoutMs of the pool}
+   */
+  readonly timeoutMs?: number;
+}
+
 /** Options of closing a pool. */
 export interface CloseOptions {
   /**
@@ -183,6 +245,9 @@ export const RESET_TIMEOUT_MS = 2_000;
 /** Names of {@linkcode PoolOptions}, so that drivers' entries can tell the pool's options from their own. */
 export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>([
   "max",
+  "minIdle",
+  "maxIdle",
+  "maxPendingConnects",
   "maxWaiters",
   "reserved",
   "lateWaiters",
@@ -192,12 +257,15 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "reset",
   "checkAfterIdleMs",
   "checkTimeoutMs",
+  "idleTimeoutMs",
+  "keepaliveMs",
   "maxLifetimeMs",
   "maxUses",
   "unavailable",
   "multiplex",
   "maxPipeline",
   "observer",
+  "name",
   "clock",
 ]);
 
@@ -212,6 +280,11 @@ const ACQUIRE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof AcquireOptions>(
   "timeoutMs",
   "label",
   "priority",
+]);
+
+const READY_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolReadyOptions>([
+  "signal",
+  "timeoutMs",
 ]);
 
 const CLOSE_OPTION_NAMES: ReadonlySet<string> = new Set<keyof CloseOptions>(["timeoutMs"]);
@@ -233,6 +306,9 @@ export function resolvePoolOptions<C>(
   checkNames(action, options, POOL_OPTION_NAMES);
   const {
     max = Math.min(10, most),
+    minIdle = 0,
+    maxIdle,
+    maxPendingConnects,
     maxWaiters = Infinity,
     reserved = 0,
     lateWaiters = "queue",
@@ -242,20 +318,29 @@ export function resolvePoolOptions<C>(
     reset = "rollback",
     checkAfterIdleMs = 1_000,
     checkTimeoutMs = 2_000,
+    idleTimeoutMs = 300_000,
+    keepaliveMs = Infinity,
     maxLifetimeMs = 1_800_000,
     maxUses = Infinity,
     unavailable = "wait",
     multiplex = "auto",
     maxPipeline = 64,
     observer,
+    name,
     clock = systemClock,
   } = options;
   if (!isClock(clock)) {
     throw new TypeError(`Cannot ${action} as clock must be a Clock: received ${show(clock)}`);
   }
   checkSession(action, session);
+  checkSizes(action, checkMax(action, max, most), minIdle, maxIdle);
   return {
-    max: checkMax(action, max, most),
+    max,
+    minIdle,
+    maxIdle,
+    maxPendingConnects: maxPendingConnects === undefined
+      ? undefined
+      : checkInteger(action, "maxPendingConnects", maxPendingConnects, 1, false),
     maxWaiters: checkInteger(action, "maxWaiters", maxWaiters, 0, true),
     reserved: checkReserved(action, reserved, max),
     lateWaiters: checkWord(action, "lateWaiters", lateWaiters, LATE_WAITERS),
@@ -278,6 +363,11 @@ export function resolvePoolOptions<C>(
       zero: false,
       infinity: false,
     }),
+    idleTimeoutMs: checkDuration(action, "idleTimeoutMs", idleTimeoutMs, {
+      zero: false,
+      infinity: true,
+    }),
+    keepaliveMs: checkDuration(action, "keepaliveMs", keepaliveMs, { zero: false, infinity: true }),
     maxLifetimeMs: checkDuration(action, "maxLifetimeMs", maxLifetimeMs, {
       zero: false,
       infinity: true,
@@ -287,6 +377,7 @@ export function resolvePoolOptions<C>(
     multiplex: checkWord(action, "multiplex", multiplex, MULTIPLEX),
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     observer: checkObserver(action, observer),
+    name: checkName(action, name),
     clock,
   };
 }
@@ -309,12 +400,38 @@ export function checkMax(action: string, max: unknown, most: number): number {
   );
 }
 
-/** Somebody of normal priority must be able to get a connection, too. */
-function checkReserved(action: string, reserved: unknown, max: number): number {
+/**
+ * Checks how many connections are reserved: somebody of normal priority must be able to get one, too.
+ *
+ * @param action What is being done, for the message.
+ * @param reserved What was received.
+ * @param max The limit.
+ * @returns How many.
+ * @throws {TypeError} If it is not a number.
+ * @throws {RangeError} If it is a number out of range.
+ */
+export function checkReserved(action: string, reserved: unknown, max: number): number {
   const count = checkInteger(action, "reserved", reserved, 0, false);
   if (count < max) return count;
   throw new RangeError(
     `Cannot ${action} as reserved must be less than max, which is ${max}: received ${count}`,
+  );
+}
+
+/** Refuses limits that contradict each other: raising one in silence would exceed a budget. */
+function checkSizes(action: string, max: number, minIdle: unknown, maxIdle: unknown): void {
+  const least = checkInteger(action, "minIdle", minIdle, 0, false);
+  checkAtMost(action, "minIdle", least, "max", max);
+  if (maxIdle === undefined) return;
+  const most = checkInteger(action, "maxIdle", maxIdle, 0, false);
+  checkAtMost(action, "minIdle", least, "maxIdle", most);
+  checkAtMost(action, "maxIdle", most, "max", max);
+}
+
+function checkName(action: string, name: unknown): string | undefined {
+  if (name === undefined || typeof name === "string" && name !== "") return name;
+  throw new TypeError(
+    `Cannot ${action} as name must be a string that is not empty: received ${show(name)}`,
   );
 }
 
@@ -344,6 +461,22 @@ export function checkAcquireOptions(options: AcquireOptions): void {
     );
   }
   if (options.priority !== undefined) checkWord(action, "priority", options.priority, PRIORITIES);
+}
+
+/**
+ * Checks the options of waiting for a pool to be ready.
+ *
+ * @param options What was received.
+ * @throws {TypeError} If an option has the wrong type or does not exist.
+ * @throws {RangeError} If an option is out of range.
+ */
+export function checkReadyOptions(options: PoolReadyOptions): void {
+  const action = "get the pool ready";
+  checkNames(action, options, READY_OPTION_NAMES);
+  checkSignal(action, options.signal);
+  if (options.timeoutMs !== undefined) {
+    checkDuration(action, "timeoutMs", options.timeoutMs, { zero: true, infinity: true });
+  }
 }
 
 /**

@@ -90,15 +90,26 @@ export class Outage {
     this.stopWaiting();
   }
 
-  /** Calls `retry` when the pause is over; to be called only while somebody waits, as the timer holds the process. */
-  wait(): void {
+  /**
+   * Calls `retry` when the pause is over.
+   *
+   * @param held Whether somebody waits for it: the process must not end before.
+   */
+  wait(held: boolean): void {
     this.#timer ??= this.#clock.schedule(Math.max(0, this.#retryAt - this.#clock.now()), () => {
       this.#timer = undefined;
       this.#retry();
     });
+    if (held) this.#timer.ref();
+    else this.#timer.unref();
   }
 
-  /** Nobody waits any more. */
+  /** Nobody waits any more; `retry` is called all the same. */
+  release(): void {
+    this.#timer?.unref();
+  }
+
+  /** Nobody waits any more, and nothing else needs the next attempt. */
   stopWaiting(): void {
     this.#timer?.cancel();
     this.#timer = undefined;

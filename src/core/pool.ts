@@ -17,38 +17,51 @@ import type { Driver } from "./driver.ts";
 import { PoolClosedError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
 import { Generations, scopeOfFailure } from "./generations.ts";
+import { type ConnectionInfo, inspectSlot } from "./inspection.ts";
 import type { Lease } from "./lease.ts";
 import { Lending } from "./lending.ts";
 import { Losses } from "./losses.ts";
+import { Maintenance } from "./maintenance.ts";
 import { Multiplexer } from "./multiplexer.ts";
-import { Events } from "./observer.ts";
+import { type CloseReason, Events } from "./observer.ts";
 import { Opening } from "./opening.ts";
 import {
   type AcquireOptions,
   checkAcquireOptions,
+  checkReadyOptions,
   type CloseOptions,
   type PoolOptions,
+  type PoolReadyOptions,
   resolveCloseTimeout,
   type ResolvedPoolOptions,
   resolvePoolOptions,
 } from "./options.ts";
 import { Outage } from "./outage.ts";
+import { Readiness } from "./readiness.ts";
 import { Refusal } from "./refusal.ts";
 import { tellRefused } from "./refusal_reason.ts";
+import { enter, leave, type ManagedPool } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
 import { ServiceRate } from "./service_rate.ts";
 import { mostConnections } from "./sharing.ts";
 import type { Site } from "./site.ts";
+import { Shrinking, Sizing } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import { SlowStart } from "./slow_start.ts";
 import type { PoolStats } from "./stats.ts";
+import { Stock } from "./stock.ts";
+import { Suspension } from "./suspension.ts";
 import { Trust } from "./trust.ts";
 import { TurnClock } from "./turn_clock.ts";
+import { checkFunction } from "./validate.ts";
 import type { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiting } from "./waiting.ts";
 import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT, STATEMENT_HIGH, type Wish } from "./wish.ts";
+
+/** A connection that is lost so soon after it became idle is a setback, in milliseconds. */
+const SHORT_LIVED_MS = 1_000;
 
 /**
  * A bounded set of connections, lent one borrower at a time.
@@ -68,14 +81,22 @@ import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT, STATEMENT_HIGH, type Wish } from 
  * console.log(answer, pool.stats());
  * ```
  */
-export class Pool<C> implements AsyncDisposable {
+export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #options: ResolvedPoolOptions<C>;
+  #name: string;
   /** Whether single statements may share a connection. */
   readonly #shares: boolean;
+  readonly #sizes: Sizing;
+  readonly #suspension = new Suspension();
   readonly #bag = new Bag<C>();
   readonly #events: Events;
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
+  readonly #turn: TurnClock;
+  readonly #outage: Outage;
+  readonly #slowStart: SlowStart;
+  readonly #multiplexer: Multiplexer<C> | undefined;
+  readonly #rate: ServiceRate | undefined;
   readonly #trust: Trust<C>;
   readonly #removal: Removal<C>;
   readonly #closing: Closing<C>;
@@ -85,9 +106,13 @@ export class Pool<C> implements AsyncDisposable {
   readonly #lending: Lending<C>;
   readonly #checking: Checking<C>;
   readonly #opening: Opening<C>;
+  readonly #shrinking: Shrinking<C>;
+  readonly #maintenance: Maintenance<C>;
+  readonly #readiness: Readiness<C>;
+  readonly #stock: Stock<C>;
 
   /**
-   * Makes a pool; nothing is opened before the first acquire.
+   * Makes a pool; nothing is opened before the first acquire, but for what `minIdle` says, in the background.
    *
    * @param driver Opens, watches and closes the connections.
    * @param options Limits and deadlines.
@@ -96,45 +121,77 @@ export class Pool<C> implements AsyncDisposable {
    */
   constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
     const resolved = this.#options = resolvePoolOptions<C>(options, mostConnections(driver));
-    const { clock, max, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
+    const { clock, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
       resolved.unavailable === "wait" && resolved.lateWaiters === "queue";
     this.#shares = resolved.multiplex === "auto" && driver.sharing === "multiplex";
-    const multiplexer = this.#shares ? new Multiplexer(driver, clock, resolved) : undefined;
+    const sizes = this.#sizes = new Sizing(resolved, mostConnections(driver));
+    const suspension = this.#suspension;
+    const multiplexer = this.#multiplexer = this.#shares
+      ? new Multiplexer(driver, clock, resolved)
+      : undefined;
     const countsUses = maxUses !== Infinity;
     const stats = (): PoolStats => this.stats();
     const freed = (): void => this.#freed();
     const grow = (): void => this.#grow();
     const isLendable = (slot: Slot<C>): boolean => this.#losses.isLendable(slot);
+    const close = (slot: Slot<C>, reason?: CloseReason): void => this.#removal.close(slot, reason);
     const answered = (slot: Slot<C>, doubts: number): void => this.#answered(slot, doubts);
 
     // What time and trouble tell.
-    const turn = new TurnClock(clock, () => generations.doubt());
-    const events = this.#events = new Events(resolved.observer, "pool", turn);
+    const turn = this.#turn = new TurnClock(clock, (gapMs) => {
+      generations.doubt();
+      this.#maintenance.slept(gapMs);
+    });
+    this.#name = enter(this, resolved.name);
+    const events = this.#events = new Events(resolved.observer, this, turn);
     const generations = this.#generations = new Generations(clock, events);
-    const slowStart = new SlowStart(max);
-    const outage = new Outage(clock, acquireTimeoutMs, grow, events);
+    const slowStart = this.#slowStart = new SlowStart(sizes);
+    const outage = this.#outage = new Outage(clock, acquireTimeoutMs, grow, events);
     const trust = this.#trust = new Trust<C>(turn, generations, outage, {
       checkAfterIdleMs: resolved.checkAfterIdleMs,
+      idleTimeoutMs: resolved.idleTimeoutMs,
       looksTwice: countsUses || cleaningNeeded(reset, "idle", false) !== "none",
     });
 
     // Who waits.
     const bag = this.#bag;
     const queue = this.#queue = new WaiterQueue<C>(clock, () => expiry.run());
-    const emptied = (): void => outage.stopWaiting();
+    const emptied = (): void => this.#emptied();
     const setsUp = resolved.session !== undefined;
-    const expiry = new Expiry<C>({ clock, queue, bag, setsUp, outage, stats, events, emptied });
+    const expiry = new Expiry<C>({
+      clock,
+      queue,
+      bag,
+      setsUp,
+      suspension,
+      outage,
+      stats,
+      events,
+      emptied,
+    });
     this.#waiting = new Waiting<C>(turn, queue, events, emptied);
-    const demand = new Demand<C>({ limits: resolved, bag, queue });
-    const rate = resolved.lateWaiters === "refuse" ? new ServiceRate(turn) : undefined;
+    const readiness = this.#readiness = new Readiness<C>({
+      clock,
+      sizes,
+      bag,
+      isLendable,
+      timeoutError: (timeoutMs) => expiry.error(timeoutMs),
+      emptied,
+    });
+    const demand = new Demand<C>({ sizes, suspension, bag, queue });
+    const rate = this.#rate = resolved.lateWaiters === "refuse" ? new ServiceRate(turn) : undefined;
     this.#refusal = new Refusal<C>({
       options: resolved,
+      sizes,
+      suspension,
       bag,
       queue,
       rate,
+      readiness,
       outage,
       isLendable,
+      room: () => this.#opening.room,
       leave: (waiter) => this.#waiting.leave(waiter),
       events,
       stats,
@@ -148,7 +205,17 @@ export class Pool<C> implements AsyncDisposable {
       events,
       freed,
     });
-    const life = this.#closing = new Closing<C>({ clock, bag, queue, outage, removal, events });
+    const life = this.#closing = new Closing<C>({
+      clock,
+      bag,
+      queue,
+      removal,
+      events,
+      stop: () => this.#stop(),
+      closed: () => leave(this),
+      opened: () => this.#begin(),
+    });
+    this.#shrinking = new Shrinking<C>({ sizes, bag, removal });
     this.#losses = new Losses<C>({
       driver,
       life,
@@ -160,11 +227,29 @@ export class Pool<C> implements AsyncDisposable {
       freed,
     });
 
+    // How they are kept.
+    const maintenance = this.#maintenance = new Maintenance<C>({
+      clock: turn,
+      options: resolved,
+      sizes,
+      life,
+      bag,
+      trust,
+      outage,
+      room: () => this.#opening.room,
+      replace: () => this.#opening.replace(),
+      close,
+      check: (slot) => this.#checking.check(slot, "keepalive"),
+      closed: grow,
+    });
+    const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, readiness, retry: grow });
+
     // How they are lent and come back.
     const lending = this.#lending = new Lending<C>({
-      max,
+      sizes,
       countsUses,
       life,
+      suspension,
       bag,
       queue,
       demand: resolved.reserved > 0 ? demand : undefined,
@@ -183,12 +268,14 @@ export class Pool<C> implements AsyncDisposable {
           removal,
           lending,
           events,
-          isLendable,
+          isLendable: (slot) => this.#isKept(slot),
           answered,
           replaceLater: () => this.#opening.replaceLater(),
         }),
-      close: (slot) => removal.close(slot),
+      maintenance,
+      close,
       events,
+      low: () => this.#opening.grow(),
       emptied,
       wanted: grow,
     });
@@ -210,9 +297,11 @@ export class Pool<C> implements AsyncDisposable {
       driver,
       options: resolved,
       clock: turn,
+      sizes,
       life,
       bag,
       demand,
+      stock,
       generations,
       outage,
       slowStart,
@@ -221,17 +310,34 @@ export class Pool<C> implements AsyncDisposable {
       home: {
         opened: (slot) => {
           this.#answered(slot, generations.doubts);
+          readiness.changed();
+          maintenance.look();
           this.#grow();
         },
-        rejected: (error) => this.#refusal.rejected(error),
+        rejected: (error) => {
+          stock.failed(error);
+          this.#refusal.rejected(error);
+        },
         failed: (slot, error) => {
           this.#losses.note(slot, scopeOfFailure(driver, error));
           this.#refusal.failed(error);
         },
-        lost: (slot, cause) => this.#losses.lost(slot, cause),
+        lost: (slot, cause) => {
+          // Else a server that ends what nobody uses would be connected to without a pause.
+          const isShortLived = slot.state === "idle" && turn.now() - slot.usedAt < SHORT_LIVED_MS;
+          if (isShortLived) stock.failed(cause);
+          this.#losses.lost(slot, cause);
+        },
         freed,
       },
     });
+    // Not before who makes the pool has had the chance to close it.
+    if (sizes.minIdle > 0) queueMicrotask(grow);
+  }
+
+  /** The pool's name, unique among those of this process that are not closed. */
+  get name(): string {
+    return this.#name;
   }
 
   /**
@@ -387,7 +493,7 @@ export class Pool<C> implements AsyncDisposable {
   ): Waiter<C> {
     const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, wish, site);
     const bag = this.#bag;
-    if (bag.total < this.#options.max || bag.counts.idle > 0) this.#grow();
+    if (bag.total < this.#sizes.max || bag.counts.idle > 0) this.#grow();
     return waiter;
   }
 
@@ -428,8 +534,8 @@ export class Pool<C> implements AsyncDisposable {
   stats(): PoolStats {
     const { connecting, idle, used, checking, resetting, closing } = this.#bag.counts;
     return {
-      state: this.#closing.state,
-      max: this.#options.max,
+      state: this.#suspension.on ? "suspended" : this.#closing.state,
+      max: this.#sizes.max,
       total: this.#bag.total,
       connecting,
       idle,
@@ -442,13 +548,111 @@ export class Pool<C> implements AsyncDisposable {
   }
 
   /**
-   * Condemns all present connections: idle ones are closed now, lent ones when they come back; connects under way are
-   * given up, and started anew for who waits.
+   * Waits until the pool is ready: until as many connections are open as `minIdle` says, at least one, lent or not. What is
+   * missing is opened.
+   *
+   * @param options Signal and deadline of this wait.
+   * @returns Resolved when they are open.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {ConnectError} If the server refuses the pool for good, if the session's set-up failed, or, with
+   * `unavailable: "fail-fast"` or a timeout of 0, if the server cannot be had.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   *
+   * @example Serve only when the database can be had
+   * ```ts
+   * import { Pool } from "@steady/pool";
+   * import { FakeDriver } from "@steady/pool/testing";
+   *
+   * await using pool = new Pool(new FakeDriver(), { minIdle: 2 });
+   * await pool.ready({ timeoutMs: 5_000 });
+   * console.log(pool.stats().idle); // 2
+   * ```
    */
-  evict(): void {
-    this.#generations.end();
-    this.#removal.retireAll("evicted");
-    this.#removal.closeUnused();
+  async ready(options: PoolReadyOptions = {}): Promise<void> {
+    checkReadyOptions(options);
+    const { timeoutMs = this.#options.acquireTimeoutMs, signal } = options;
+    signal?.throwIfAborted();
+    if (!this.#closing.isOpen) {
+      throw new PoolClosedError("Cannot get the pool ready as it is closed");
+    }
+    const refusal = this.#refusal.ofReadiness();
+    if (refusal !== undefined) throw refusal;
+    const ready = this.#readiness.wait(timeoutMs, signal);
+    this.#grow();
+    await ready;
+  }
+
+  /**
+   * Changes `max`; `maxIdle` and `maxPendingConnects` follow if they were not given. Who waits is served at once as far as
+   * there is room now; of what is too much, connections that nobody has are closed at once, those that are lent when they
+   * come back.
+   *
+   * @param max Most connections from now on; integer, at least 1 and at least `minIdle`.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is out of range.
+   */
+  resize(max: number): void {
+    const from = this.#sizes.max;
+    this.#sizes.resize(max);
+    this.#events.tell("poolResized", { from, to: max });
+    this.#multiplexer?.resize(max);
+    this.#shrinking.shrink();
+    if (this.#queue.size === 0) this.#shrinking.trim();
+    this.#grow();
+  }
+
+  /**
+   * Lends nothing until {@linkcode Pool.resume}: acquires wait within their deadlines, `tryAcquire` gives `undefined`, and
+   * who must not queue is refused. What is lent goes on and comes back, what is idle is looked after. Does nothing unless
+   * the pool is open.
+   */
+  suspend(): void {
+    if (!this.#closing.isOpen || this.#suspension.on) return;
+    this.#suspension.on = true;
+    // How fast those were served who waited is no measure for who waits now.
+    this.#rate?.forget();
+    this.#events.tell("poolSuspended", {});
+    this.#refusal.suspended();
+  }
+
+  /** Lends again, first to who waits. Does nothing unless the pool is suspended. */
+  resume(): void {
+    if (!this.#suspension.on) return;
+    this.#suspension.on = false;
+    this.#events.tell("poolResumed", {});
+    this.#grow();
+  }
+
+  /**
+   * Condemns connections: idle ones are closed now, lent ones when they come back; connects under way are given up, and
+   * started anew for who waits.
+   *
+   * @param filter Tells which, by what is seen of each; all, when not given.
+   * @throws {TypeError} If the filter is not a function.
+   *
+   * @example Those that are older than a minute
+   * ```ts
+   * import { Pool } from "@steady/pool";
+   * import { FakeDriver } from "@steady/pool/testing";
+   *
+   * await using pool = new Pool(new FakeDriver());
+   * pool.evict(({ ageMs }) => ageMs > 60_000);
+   * ```
+   */
+  evict(filter?: (connection: ConnectionInfo) => boolean): void {
+    checkFunction("evict connections", "filter", filter);
+    if (filter === undefined) {
+      this.#generations.end();
+      this.#removal.retireAll("evicted");
+      this.#removal.closeUnused();
+    } else {
+      const now = this.#turn.now();
+      // All are looked at before any is touched: a filter that throws changes nothing.
+      const condemned = [...this.#bag.slots()].filter((slot) => filter(inspectSlot(slot, now)));
+      for (const slot of condemned) this.#removal.condemn(slot, "evicted");
+    }
     this.#grow();
   }
 
@@ -480,6 +684,17 @@ export class Pool<C> implements AsyncDisposable {
     await this.#closing.close(resolveCloseTimeout(options));
   }
 
+  /**
+   * Opens the pool again after {@linkcode Pool.close}: it lends, and its books are as new. While it is closing, that is
+   * waited for first; if it is open, nothing is done.
+   *
+   * @returns Resolved when it lends.
+   * @throws {PoolClosedError} If it was closed again before.
+   */
+  async open(): Promise<void> {
+    await this.#closing.open();
+  }
+
   /** {@inheritDoc Pool.close} */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
@@ -489,6 +704,44 @@ export class Pool<C> implements AsyncDisposable {
   #grow(): void {
     if (this.#bag.counts.idle > 0) this.#checking.checkIdle();
     this.#opening.grow();
+  }
+
+  /** The last one that waited waits no more. */
+  #emptied(): void {
+    if (this.#queue.size === 0 && !this.#readiness.isWaited) {
+      if (this.#sizes.minIdle > 0) this.#outage.release();
+      else this.#outage.stopWaiting();
+    }
+    if (this.#queue.size === 0) this.#shrinking.trim();
+  }
+
+  /** The pool closes: nothing goes on in the background, and nobody waits for it to be ready. */
+  #stop(): void {
+    this.#suspension.on = false;
+    this.#outage.stopWaiting();
+    this.#stock.stop();
+    this.#maintenance.stop();
+    this.#readiness.refuse(
+      () => true,
+      () => new PoolClosedError("Cannot get the pool ready as it is closed"),
+    );
+  }
+
+  /** The pool was closed and is open again. */
+  #begin(): void {
+    this.#generations.end();
+    this.#outage.ended();
+    this.#slowStart.forget();
+    this.#name = enter(this, this.#options.name);
+    this.#grow();
+  }
+
+  /** Whether a connection that comes back may be kept; one that may not be is closed by who asks. */
+  #isKept(slot: Slot<C>): boolean {
+    if (!this.#losses.isLendable(slot)) return false;
+    if (this.#shrinking.excess <= 0) return true;
+    slot.reason = "resized";
+    return false;
   }
 
   /** A place became free, whatever the reason: the one wake-up there is. */
@@ -506,7 +759,7 @@ export class Pool<C> implements AsyncDisposable {
    */
   #answered(slot: Slot<C>, doubts: number): void {
     slot.cleared = doubts;
-    if (!this.#losses.isLendable(slot) || this.#trust.isWorn(slot)) {
+    if (!this.#isKept(slot) || this.#trust.isWorn(slot)) {
       return this.#removal.close(slot);
     }
     this.#generations.answered();

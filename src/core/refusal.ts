@@ -15,8 +15,10 @@ import {
 import type { ResolvedPoolOptions } from "./options.ts";
 import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
+import type { Readiness } from "./readiness.ts";
 import { tellRefused } from "./refusal_reason.ts";
 import type { ServiceRate } from "./service_rate.ts";
+import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import { describeStats, type PoolStats } from "./stats.ts";
 import type { Waiter } from "./waiter.ts";
@@ -25,8 +27,16 @@ import type { Wish } from "./wish.ts";
 
 /** What decides who may wait. */
 export interface RefusalParts<C> {
-  /** Limits, and whether anybody waits for a server that cannot be had. */
-  readonly options: Pick<ResolvedPoolOptions, "max" | "maxWaiters" | "reserved" | "unavailable">;
+  /** How many may wait, and whether anybody does for a server that cannot be had. */
+  readonly options: Pick<ResolvedPoolOptions, "maxWaiters" | "unavailable">;
+  /** How many connections there may be. */
+  readonly sizes: Pick<Sizes, "max" | "reserved">;
+  /** How many connects could be started now. */
+  readonly room: () => number;
+  /** Whether nothing is lent for the time being. */
+  readonly suspension: { readonly on: boolean };
+  /** Who waits for the pool to be ready. */
+  readonly readiness: Pick<Readiness<C>, "refuse">;
   /** The books. */
   readonly bag: Pick<Bag<C>, "slots" | "counts" | "total" | "usedHigh">;
   /** Who waits. */
@@ -63,10 +73,10 @@ export class Refusal<C> {
    */
   ofNewcomer(timeoutMs: number, wish: Wish): Error | undefined {
     if (this.#isHopeless()) return this.#unavailable();
-    const { options, bag, outage, stats } = this.#parts;
+    const { options, sizes, bag, outage, suspension, stats } = this.#parts;
     if (timeoutMs === 0) {
       if (this.#ahead(wish) < this.#coming(wish)) return undefined;
-      return outage.on && bag.total < options.max
+      return outage.on && bag.total < sizes.max && !suspension.on
         ? this.#unavailable()
         : new TooManyConnectionsError(stats());
     }
@@ -94,19 +104,21 @@ export class Refusal<C> {
    * that are reserved do not come for everybody.
    */
   #coming(wish: Wish): number {
-    const { options, bag, outage } = this.#parts;
+    const { sizes, bag, room, outage, suspension } = this.#parts;
+    if (suspension.on) return 0;
     const { connecting, checking, idle, used } = bag.counts;
     const coming = connecting + checking + idle;
-    const free = options.max - bag.total;
+    const free = room();
     const opening = !outage.on ? free : connecting > 0 || !outage.mayTry ? 0 : Math.min(1, free);
-    if (options.reserved === 0 || wish.high) return coming + opening;
-    const allowed = options.max - options.reserved - (used - bag.usedHigh);
+    if (sizes.reserved === 0 || wish.high) return coming + opening;
+    const allowed = sizes.max - sizes.reserved - (used - bag.usedHigh);
     return Math.min(coming + opening, Math.max(0, allowed));
   }
 
   /** Whether a newcomer would surely wait in vain, where that is told at once. */
   #tooLate(timeoutMs: number, wish: Wish): AcquireTimeoutError | undefined {
-    const { rate, stats } = this.#parts;
+    const { rate, suspension, stats } = this.#parts;
+    if (suspension.on) return undefined;
     const waitMs = rate?.tooLongMs(this.#ahead(wish), timeoutMs);
     if (waitMs === undefined) return undefined;
     const counts = stats();
@@ -117,12 +129,24 @@ export class Refusal<C> {
   }
 
   /**
+   * Tells why waiting for the pool to be ready is no use.
+   *
+   * @returns The error; `undefined` if it is of use.
+   */
+  ofReadiness(): Error | undefined {
+    return this.#isHopeless() ? this.#unavailable() : undefined;
+  }
+
+  /**
    * A connect failed in vain: the next would fail alike.
    *
    * @param error Why.
    */
   rejected(error: unknown): void {
-    this.#refuse(() => true, error, false);
+    const { readiness, stats } = this.#parts;
+    const rejected = (): Error => connectError(error, false, stats());
+    readiness.refuse(() => true, rejected);
+    this.#refuse(() => true, rejected);
   }
 
   /**
@@ -131,8 +155,17 @@ export class Refusal<C> {
    * @param error Why.
    */
   failed(error: unknown): void {
-    this.#refuse((waiter) => waiter.timeoutMs === 0, error, true);
+    const { readiness, stats } = this.#parts;
+    const unavailable = (): Error => connectError(error, true, stats());
+    readiness.refuse((timeoutMs) => timeoutMs === 0, unavailable);
+    this.#refuse((waiter) => waiter.timeoutMs === 0, unavailable);
     if (this.#failsFast()) this.#refuseUnavailable();
+  }
+
+  /** Nothing is lent any more for the time being: refuses who must not queue. */
+  suspended(): void {
+    const { stats } = this.#parts;
+    this.#refuse((waiter) => waiter.timeoutMs === 0, () => new TooManyConnectionsError(stats()));
   }
 
   /** A connection is gone: refuses all for whom none is left, if that is wanted. */
@@ -143,9 +176,9 @@ export class Refusal<C> {
   /** Whether nobody waits for a server that cannot be had, if that is wanted and so. */
   #isHopeless(): boolean {
     if (!this.#failsFast()) return false;
-    const { options, bag, outage } = this.#parts;
+    const { sizes, bag, outage } = this.#parts;
     // Whoever comes first after the pause waits for the attempt that is due.
-    return bag.counts.connecting > 0 || !outage.mayTry || bag.total >= options.max;
+    return bag.counts.connecting > 0 || !outage.mayTry || bag.total >= sizes.max;
   }
 
   /** Whether waiting is no use: the server cannot be had, and no connection is left that may be lent again. */
@@ -166,14 +199,16 @@ export class Refusal<C> {
 
   /** Nothing is left that could come back: only who waits for a connect that is under way waits on. */
   #refuseUnavailable(): void {
-    const { bag, outage } = this.#parts;
+    const { bag, readiness } = this.#parts;
     let trials = bag.counts.connecting;
-    this.#refuse(() => trials-- <= 0, outage.error, true);
+    const unavailable = (): Error => this.#unavailable();
+    if (trials === 0) readiness.refuse(() => true, unavailable);
+    this.#refuse(() => trials-- <= 0, unavailable);
   }
 
-  /** Rejects waiters because of a failed connect; each gets an error object of its own. */
-  #refuse(which: (waiter: Waiter<C>) => boolean, cause: unknown, retryable: boolean): void {
-    const { queue, leave, events, stats } = this.#parts;
+  /** Rejects waiters; each gets an error object of its own. */
+  #refuse(which: (waiter: Waiter<C>) => boolean, makeError: () => Error): void {
+    const { queue, leave, events } = this.#parts;
     const concerned: Waiter<C>[] = [];
     for (let waiter = queue.head; waiter !== undefined; waiter = waiter.next) {
       if (which(waiter)) concerned.push(waiter);
@@ -182,7 +217,7 @@ export class Refusal<C> {
       // The callbacks before may have ended its wait.
       if (!queue.has(waiter)) continue;
       leave(waiter);
-      const error = connectError(cause, retryable, stats());
+      const error = makeError();
       tellRefused(events, error, waiter.site);
       waiter.refused(error);
     }

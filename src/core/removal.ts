@@ -9,6 +9,9 @@ import type { Clock } from "./clock.ts";
 import type { CloseReason, Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
 
+/** Generation of what is condemned by itself. */
+const NO_GENERATION = -1;
+
 /** Forgets the statements on a connection that is gone. */
 export interface Forgetting<C> {
   /**
@@ -122,6 +125,18 @@ export class Removal<C> {
     slot.retiring = true;
     slot.reason = reason;
     slot.plainUntil = 0;
+  }
+
+  /**
+   * A connection shall not be lent again, whatever is left: it is closed now if nobody has it, else when it comes back.
+   *
+   * @param slot Its slot.
+   * @param reason Why.
+   */
+  condemn(slot: Slot<C>, reason: CloseReason): void {
+    this.retire(slot, reason);
+    slot.generation = NO_GENERATION;
+    if (isAtHome(slot) || slot.state === "connecting") this.close(slot);
   }
 
   /**

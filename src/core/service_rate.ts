@@ -34,7 +34,7 @@ export class ServiceRate {
    * @param waiting How many still wait.
    */
   served(waiting: number): void {
-    if (waiting === 0) return this.#forget();
+    if (waiting === 0) return this.forget();
     // The first one may have waited for anything: it only starts the watch.
     if (this.#since === undefined) {
       this.#since = this.#clock.now();
@@ -46,7 +46,8 @@ export class ServiceRate {
     this.#count = 0;
   }
 
-  #forget(): void {
+  /** What was measured is no measure any more. */
+  forget(): void {
     this.#before = this.#since = undefined;
     this.#count = 0;
   }

@@ -25,8 +25,10 @@ export class Slot<C> {
   connection: C | undefined = undefined;
   /** Owner of the physical connection. */
   steady: SteadyConnection<C> | undefined = undefined;
-  /** Since when it is idle, by the pool's turn clock. */
+  /** When it became idle, or last gave a sign of life in idleness, by the pool's turn clock. */
   idleSince = 0;
+  /** When it was last given back, or opened, by the pool's turn clock: asking it for a sign of life is no use. */
+  usedAt = 0;
   /** Until when, by the pool's turn clock, nothing needs to be looked at when it comes back idle and trusted. */
   plainUntil = 0;
   /** How many doubts about its generation there had been when the server last gave a sign of life on it. */
@@ -52,8 +54,8 @@ export class Slot<C> {
   turn = 0;
   /** Of a shared connection: when it last answered a statement, in the clock's monotonic time. */
   answeredAt = 0;
-  /** Generation of the pool in which it was opened; an older one is not lent again. */
-  readonly generation: number;
+  /** Generation of the pool in which it was opened; one of an older, or of none, is not lent again. */
+  generation: number;
   /** Neighbours in the ring of the shared. */
   left: Slot<C> | undefined = undefined;
   right: Slot<C> | undefined = undefined;

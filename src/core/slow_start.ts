@@ -9,12 +9,12 @@
  * their number doubles from round to round, whether the pool has ten connections or a hundred.
  */
 export class SlowStart {
-  readonly #max: number;
+  readonly #sizes: { readonly max: number };
   #limit = Infinity;
 
-  /** @param max Most connections of the pool: as many connects at a time are no limit. */
-  constructor(max: number) {
-    this.#max = max;
+  /** @param sizes Most connections of the pool: as many connects at a time are no limit. */
+  constructor(sizes: { readonly max: number }) {
+    this.#sizes = sizes;
   }
 
   /** Most connects that may be under way. */
@@ -31,6 +31,11 @@ export class SlowStart {
   succeeded(): void {
     if (this.#limit === Infinity) return;
     this.#limit++;
-    if (this.#limit >= this.#max) this.#limit = Infinity;
+    if (this.#limit >= this.#sizes.max) this.#limit = Infinity;
+  }
+
+  /** What was before does not matter any more. */
+  forget(): void {
+    this.#limit = Infinity;
   }
 }

@@ -4,8 +4,8 @@
  * @module
  */
 
-/** Life of a pool: it lends; it waits for what is lent; it is gone. */
-export type PoolState = "open" | "draining" | "closed";
+/** Life of a pool: it lends; it does not for the time being; it waits for what is lent; it is gone. */
+export type PoolState = "open" | "suspended" | "draining" | "closed";
 
 /** The pool's counts at one instant; `connecting` to `closing` add up to `total`, which never exceeds `max`. */
 export interface PoolStats {
@@ -46,6 +46,7 @@ export function describeStats(stats: PoolStats): string {
   if (stats.checking > 0) states += `, ${stats.checking} checking`;
   if (stats.resetting > 0) states += `, ${stats.resetting} resetting`;
   if (stats.closing > 0) states += `, ${stats.closing} closing`;
+  const suspended = stats.state === "suspended" ? "; suspended" : "";
   const colon = states === "" ? "" : `:${states.slice(1)}`;
-  return `${stats.total} of ${stats.max} connections${colon}; ${stats.waiters} waiting`;
+  return `${stats.total} of ${stats.max} connections${colon}; ${stats.waiters} waiting${suspended}`;
 }

@@ -192,6 +192,14 @@ export class SteadyConnection<C> implements AsyncDisposable {
     return this.#physical.wear?.openedAt;
   }
 
+  /**
+   * When the present physical connection will have lived as long as it may, by the clock's monotonic time; `Infinity` for
+   * never, and while there is none.
+   */
+  get wornAt(): number {
+    return this.#physical.wear?.endsAt ?? Infinity;
+  }
+
   // For who keeps the connection: a pool's slot, or a user who goes by its own rules
 
   /**

@@ -15,6 +15,8 @@ const FRESH_MS = 1_000;
 export interface TrustOptions {
   /** How long one may be idle and be lent without asking the server, in milliseconds. */
   readonly checkAfterIdleMs: number;
+  /** How long one may be idle at all, in milliseconds. */
+  readonly idleTimeoutMs: number;
   /** Whether each return needs a second look, be it for the uses or for cleaning. */
   readonly looksTwice: boolean;
 }
@@ -51,7 +53,7 @@ export class Trust<C> {
     this.#looksTwice = options.looksTwice;
     this.#freshMs = options.checkAfterIdleMs === 0
       ? -1
-      : Math.min(FRESH_MS, options.checkAfterIdleMs);
+      : Math.min(FRESH_MS, options.checkAfterIdleMs, options.idleTimeoutMs);
   }
 
   /**

@@ -22,7 +22,7 @@ const READY: Promise<void> = Promise.resolve();
  */
 export class TurnClock implements Clock {
   readonly #clock: Clock;
-  readonly #onGap: () => void;
+  readonly #onGap: (gapMs: number) => void;
   #now = 0;
   #wall = 0;
   /** Whether the reading is of this turn. */
@@ -32,9 +32,10 @@ export class TurnClock implements Clock {
 
   /**
    * @param clock What is read.
-   * @param onGap Called when wall time has jumped against monotonic time since the last reading.
+   * @param onGap Called when wall time has jumped against monotonic time since the last reading, with how far, in
+   * milliseconds: negative for back.
    */
-  constructor(clock: Clock, onGap: () => void) {
+  constructor(clock: Clock, onGap: (gapMs: number) => void) {
     this.#clock = clock;
     this.#onGap = onGap;
     this.#ahead = clock.wallNow() - clock.now();
@@ -72,9 +73,9 @@ export class TurnClock implements Clock {
     this.#fresh = true;
     void this.#keep();
     const ahead = this.#wall - this.#now;
-    const gap = Math.abs(ahead - this.#ahead);
+    const gap = ahead - this.#ahead;
     this.#ahead = ahead;
-    if (gap >= GAP_MS) this.#onGap();
+    if (Math.abs(gap) >= GAP_MS) this.#onGap(gap);
   }
 
   /** Keeps the reading from one turn of the microtask queue to the next, as long as each turn uses it. */

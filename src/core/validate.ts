@@ -68,6 +68,29 @@ export function checkInteger(
 }
 
 /**
+ * Checks that one number is not greater than another.
+ *
+ * @param action What is being done, for the message.
+ * @param name Name of the option.
+ * @param value Its value.
+ * @param limitName Name of the option that limits it.
+ * @param limit The value of that.
+ * @throws {RangeError} If it is greater.
+ */
+export function checkAtMost(
+  action: string,
+  name: string,
+  value: number,
+  limitName: string,
+  limit: number,
+): void {
+  if (value <= limit) return;
+  throw new RangeError(
+    `Cannot ${action} as ${name} must be <= ${limitName}, which is ${limit}: received ${value}`,
+  );
+}
+
+/**
  * Checks a duration.
  *
  * @param action What is being done, for the message.

@@ -18,7 +18,7 @@ export interface WearLimits {
 const JITTER = 0.1;
 
 /**
- * Counts the uses of one physical connection, and knows its age. No timer is set: age is looked at when somebody asks, by
+ * Counts the uses of one physical connection, and knows its age. No timer is set here: age is looked at when somebody asks, by
  * the monotonic clock and by the wall clock, of which one may have stood still while the machine slept.
  */
 export class Wear {
@@ -48,6 +48,11 @@ export class Wear {
   /** How often the connection was used. */
   get uses(): number {
     return this.#uses;
+  }
+
+  /** When the connection is too old, by the monotonic clock; `Infinity` for never. */
+  get endsAt(): number {
+    return this.openedAt + this.#lifetimeMs;
   }
 
   /** The connection is used once more. */

@@ -52,7 +52,13 @@ export type {
   WaitingEvent,
 } from "../core/observer.ts";
 export type { AcquirePhase } from "../core/errors.ts";
-export type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
+export type { ConnectionInfo } from "../core/inspection.ts";
+export type {
+  AcquireOptions,
+  CloseOptions,
+  PoolOptions,
+  PoolReadyOptions,
+} from "../core/options.ts";
 export type {
   ConnectOptions,
   ContextVariable,

@@ -15,6 +15,7 @@ import {
 import type { BaseSql } from "../driver/postgres/sql.ts";
 import type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import type { CommitResolution, TransactionOptions } from "../driver/postgres/transaction.ts";
+import { PORSAGER_SECONDS, secondsOf } from "./porsager_seconds.ts";
 
 /** Set-up of a session: statements, executed in order; or a function that leaves no transaction open. */
 export type PostgresSession<T extends PostgresTypes = Record<never, never>> =
@@ -34,6 +35,18 @@ export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never
   /** Deadline of opening one connection in seconds; porsager's name for `connectTimeoutMs`. @default {10} */
   readonly connect_timeout?: number;
   /**
+   * How long a connection may be idle, in seconds; porsager's name for `idleTimeoutMs`. `null` and 0: for ever.
+   *
+   * @default {300}
+   */
+  readonly idle_timeout?: number | null;
+  /**
+   * Age at which a connection is replaced, in seconds; porsager's name for `maxLifetimeMs`. `null` and 0: never.
+   *
+   * @default {1_800}
+   */
+  readonly max_lifetime?: number | null;
+  /**
    * Whether a single statement whose connection was lost is sent again, on another connection; `with` can differ.
    *
    * @default {"safe"}
@@ -50,8 +63,6 @@ export interface CreatePoolOptions<T extends PostgresTypes = Record<never, never
 
 /** Options of porsager's that this version does not have: to ignore them in silence would be worse than to refuse. */
 const NOT_YET: ReadonlySet<string> = new Set([
-  "idle_timeout",
-  "max_lifetime",
   "max_pipeline",
   "backoff",
   "publications",
@@ -117,7 +128,7 @@ export function splitOptions<T extends PostgresTypes>(
     if (value === undefined) continue;
     if (POOL_OPTION_NAMES.has(name)) pool[name] = value;
     else if (POSTGRES_OPTION_NAMES.has(name)) postgres[name] = value;
-    else if (name !== "connect_timeout" && !FRONT_OPTION_NAMES.has(name)) {
+    else if (!PORSAGER_SECONDS.includes(name) && !FRONT_OPTION_NAMES.has(name)) {
       throw new TypeError(
         NOT_YET.has(name)
           ? `Cannot create pool as the option "${name}" is not available in this version`
@@ -125,21 +136,8 @@ export function splitOptions<T extends PostgresTypes>(
       );
     }
   }
-  const { url, seconds, max } = withUrl ? poolOptionsOfUrl(urlOrOptions) : {};
-  const connectTimeout = given.connect_timeout ??
-    (pool.connectTimeoutMs === undefined ? seconds : undefined);
-  if (connectTimeout !== undefined) {
-    if (pool.connectTimeoutMs !== undefined) {
-      throw new TypeError(
-        `Cannot create pool as "connectTimeoutMs" and "connect_timeout" are two names of one option`,
-      );
-    }
-    pool.connectTimeoutMs = 1000 *
-      checkDuration("create pool", "connect_timeout, in seconds,", connectTimeout, {
-        zero: false,
-        infinity: false,
-      });
-  }
+  const { url, seconds = {}, max } = withUrl ? poolOptionsOfUrl(urlOrOptions) : {};
+  Object.assign(pool, secondsOf(given as Record<string, unknown>, seconds, pool));
   if (max !== undefined) pool.max ??= max;
   if (postgres.pooler === "transaction" && pool.multiplex === "auto") {
     throw notPooled("statements are to share connections");
@@ -155,20 +153,30 @@ export function splitOptions<T extends PostgresTypes>(
   };
 }
 
+/** A URL without the pool's options, and those. */
+interface OptionsOfUrl {
+  readonly url: string;
+  readonly seconds?: Record<string, number>;
+  readonly max?: number;
+}
+
 /** The pool's options that porsager reads from a URL; the rest of it is the driver's. */
-function poolOptionsOfUrl(url: string): { url: string; seconds?: number; max?: number } {
+function poolOptionsOfUrl(url: string): OptionsOfUrl {
   const at = url.indexOf("?");
   if (at < 0) return { url };
   const query = new URLSearchParams(url.slice(at + 1));
-  const seconds = query.get("connect_timeout");
+  const seconds: Record<string, number> = {};
+  for (const name of PORSAGER_SECONDS) {
+    const text = query.get(name);
+    query.delete(name);
+    if (text !== null) seconds[name] = Number(text);
+  }
   const max = query.get("max");
-  if (seconds === null && max === null) return { url };
-  query.delete("connect_timeout");
   query.delete("max");
   const rest = query.size > 0 ? `?${query}` : "";
   return {
     url: url.slice(0, at) + rest,
-    seconds: seconds === null ? undefined : Number(seconds),
+    seconds,
     max: max === null ? undefined : Number(max),
   };
 }

@@ -5,8 +5,15 @@
  */
 
 import { type Clock, systemClock } from "../core/clock.ts";
-import type { AcquireOptions, CloseOptions, PoolOptions } from "../core/options.ts";
+import type { ConnectionInfo } from "../core/inspection.ts";
+import type {
+  AcquireOptions,
+  CloseOptions,
+  PoolOptions,
+  PoolReadyOptions,
+} from "../core/options.ts";
 import { Pool } from "../core/pool.ts";
+import { leave, type ManagedPool } from "../core/registry.ts";
 import type { PoolStats } from "../core/stats.ts";
 import { commandText } from "../driver/postgres/commands.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
@@ -68,7 +75,7 @@ interface Shared {
  * ```
  */
 export class PostgresPool<T extends PostgresTypes = Record<never, never>>
-  implements AsyncDisposable {
+  implements ManagedPool, AsyncDisposable {
   readonly #shared: Shared;
   readonly #limits: StatementLimits | undefined;
   #sql: PoolSql<T> | undefined;
@@ -107,6 +114,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
           )
         : session,
     });
+    // It belongs to one request: others could do nothing with it.
+    if (gate !== undefined) leave(pool);
     // Another server is the primary now, and has to be found behind the same address.
     driver.onReadOnly = (connection, error) => pool.condemn(error, connection);
     const resolver = new CommitResolver(pool, clock, acquireTimeoutMs);
@@ -347,9 +356,78 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     return this.#shared.pool.stats();
   }
 
-  /** Condemns all present connections: idle ones are closed now, lent ones when they come back. */
-  evict(): void {
-    this.#shared.pool.evict();
+  /** The pool's name, unique among those of this process that are not closed. */
+  get name(): string {
+    return this.#shared.pool.name;
+  }
+
+  /**
+   * Waits until the pool is ready: until as many connections are open as `minIdle` says, at least one, lent or not. What is
+   * missing is opened.
+   *
+   * @param options Signal and deadline of this wait.
+   * @returns Resolved when they are open.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {ConnectError} If the server refuses the pool for good, or cannot be had and is not to be waited for.
+   * @throws {PoolClosedError} If the pool is closed or closing.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   * @throws {RangeError} If an option is out of range.
+   *
+   * @example Serve only when the database can be had
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app", { minIdle: 2 });
+   * await db.ready({ timeoutMs: 5_000 });
+   * ```
+   */
+  async ready(options?: PoolReadyOptions): Promise<void> {
+    throwIfRefused(this.#shared.lease.gate);
+    await this.#shared.pool.ready(options);
+  }
+
+  /**
+   * Changes `max`; `maxIdle` and `maxPendingConnects` follow if they were not given. Who waits is served at once as far as
+   * there is room now; of what is too much, connections that nobody has are closed at once, those that are lent when they
+   * come back.
+   *
+   * @param max Most connections from now on; integer, at least 1 and at least `minIdle`.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is out of range.
+   */
+  resize(max: number): void {
+    this.#shared.pool.resize(max);
+  }
+
+  /**
+   * Lends nothing until {@linkcode PostgresPool.resume}: statements, transactions and acquires wait within their deadlines,
+   * `tryAcquire` gives `undefined`. What is lent goes on and comes back, what is idle is looked after.
+   */
+  suspend(): void {
+    this.#shared.pool.suspend();
+  }
+
+  /** Lends again, first to who waits. Does nothing unless the pool is suspended. */
+  resume(): void {
+    this.#shared.pool.resume();
+  }
+
+  /**
+   * Condemns connections: idle ones are closed now, lent ones when they come back.
+   *
+   * @param filter Tells which, by what is seen of each; all, when not given.
+   * @throws {TypeError} If the filter is not a function.
+   *
+   * @example Those that are older than a minute
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * db.evict(({ ageMs }) => ageMs > 60_000);
+   * ```
+   */
+  evict(filter?: (connection: ConnectionInfo) => boolean): void {
+    this.#shared.pool.evict(filter);
   }
 
   /**
@@ -361,6 +439,18 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   async close(options?: CloseOptions): Promise<void> {
     await this.#shared.pool.close(options);
+  }
+
+  /**
+   * Opens the pool again after {@linkcode PostgresPool.close}. While it is closing, that is waited for first; if it is open,
+   * nothing is done.
+   *
+   * @returns Resolved when it lends.
+   * @throws {PoolClosedError} If it was closed again before.
+   */
+  async open(): Promise<void> {
+    throwIfRefused(this.#shared.lease.gate);
+    await this.#shared.pool.open();
   }
 
   /** {@inheritDoc PostgresPool.close} */

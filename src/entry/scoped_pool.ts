@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { AcquireOptions } from "../core/options.ts";
+import type { ConnectionInfo } from "../core/inspection.ts";
+import type { AcquireOptions, PoolReadyOptions } from "../core/options.ts";
 import type { PoolStats } from "../core/stats.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { PoolSql } from "../driver/postgres/sql.ts";
@@ -220,12 +221,57 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
   }
 
   /**
-   * Condemns the present connections of the request that runs.
+   * Waits until as many connections are open in the request that runs as `minIdle` says, at least one.
+   *
+   * @param options Signal and deadline of this wait.
+   * @returns Resolved when they are open.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {AcquireTimeoutError} If the deadline passed.
+   * @throws {ConnectError} If the server refuses the pool for good, or cannot be had and is not to be waited for.
+   */
+  async ready(options?: PoolReadyOptions): Promise<void> {
+    await this.#pool.ready(options);
+  }
+
+  /**
+   * Changes `max` of the request that runs; others, and those to come, have what `createPool` was told.
+   *
+   * @param max Most connections from now on; integer, at least 1 and at least `minIdle`.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {TypeError} If it is not a number.
+   * @throws {RangeError} If it is out of range.
+   */
+  resize(max: number): void {
+    this.#pool.resize(max);
+  }
+
+  /**
+   * Lends nothing in the request that runs until {@linkcode ScopedPool.resume}.
    *
    * @throws {ScopeError} Outside of a wrapped handler.
    */
-  evict(): void {
-    this.#pool.evict();
+  suspend(): void {
+    this.#pool.suspend();
+  }
+
+  /**
+   * Lends again in the request that runs.
+   *
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  resume(): void {
+    this.#pool.resume();
+  }
+
+  /**
+   * Condemns connections of the request that runs.
+   *
+   * @param filter Tells which, by what is seen of each; all, when not given.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {TypeError} If the filter is not a function.
+   */
+  evict(filter?: (connection: ConnectionInfo) => boolean): void {
+    this.#pool.evict(filter);
   }
 
   /** The pool of the request that runs, as this view sees it. */

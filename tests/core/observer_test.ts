@@ -7,7 +7,7 @@ const CONNECTED = { epoch: 1, background: false, connectMs: 5 };
 
 test("Events without an observer are off, and tell nobody", async () => {
   const clock = new VirtualClock();
-  const events = new Events(undefined, "p", clock);
+  const events = new Events(undefined, { name: "p" }, clock);
   events.tell("connected", CONNECTED);
   await clock.settle();
   assertEquals([events.on, clock.pending], [false, 0]);
@@ -21,7 +21,7 @@ test("Events are told in their order, when what is on the stack is over (A-39)",
       connecting: (event) => void told.push("connecting", event),
       connected: (event) => void told.push("connected", event),
     },
-    "p",
+    { name: "p" },
     clock,
   );
   events.tell("connecting", { background: true });
@@ -49,7 +49,7 @@ test("Events: what happens in a callback is told after what happened before (X-2
       doubted: () => told.push("doubted"),
       poolResumed: () => told.push("resumed"),
     },
-    "p",
+    { name: "p" },
     clock,
   );
   events.tell("poolSuspended", {});
@@ -77,7 +77,7 @@ test("Events: an observer that throws, or whose promise is rejected, hurts nobod
       },
       poolClosed: () => told.push("closed"),
     },
-    "p",
+    { name: "p" },
     clock,
   );
   for (const name of ["poolSuspended", "doubted", "poolResumed", "poolClosed"] as const) {
@@ -96,7 +96,7 @@ test("Events are delivered where the runtime says, as methods of the observer", 
       rooted.push(`${++this.doubts}`);
     }
   }
-  const events = new Events(new Counter(), "p", clock, (fn) => {
+  const events = new Events(new Counter(), { name: "p" }, clock, (fn) => {
     rooted.push("in");
     fn();
     rooted.push("out");

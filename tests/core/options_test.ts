@@ -28,6 +28,9 @@ function assertMessage(fn: () => unknown, errorClass: ErrorClass, message: strin
 test("resolvePoolOptions() fills in the defaults", () => {
   const defaults = {
     max: 10,
+    minIdle: 0,
+    maxIdle: undefined,
+    maxPendingConnects: undefined,
     maxWaiters: Infinity,
     reserved: 0,
     lateWaiters: "queue",
@@ -37,12 +40,15 @@ test("resolvePoolOptions() fills in the defaults", () => {
     reset: "rollback",
     checkAfterIdleMs: 1_000,
     checkTimeoutMs: 2_000,
+    idleTimeoutMs: 300_000,
+    keepaliveMs: Infinity,
     maxLifetimeMs: 1_800_000,
     maxUses: Infinity,
     unavailable: "wait",
     multiplex: "auto",
     maxPipeline: 64,
     observer: undefined,
+    name: undefined,
     clock: systemClock,
   } as const;
   assertEquals(resolvePoolOptions(), defaults);
@@ -56,6 +62,9 @@ test("resolvePoolOptions() keeps what was given", () => {
   const clock = new VirtualClock();
   const given = {
     max: 3,
+    minIdle: 1,
+    maxIdle: 2,
+    maxPendingConnects: 1,
     maxWaiters: 0,
     reserved: 2,
     lateWaiters: "refuse",
@@ -65,12 +74,15 @@ test("resolvePoolOptions() keeps what was given", () => {
     reset: "discard",
     checkAfterIdleMs: 0,
     checkTimeoutMs: 0.5,
+    idleTimeoutMs: 0.5,
+    keepaliveMs: 0.5,
     maxLifetimeMs: 1,
     maxUses: 1,
     unavailable: "fail-fast",
     multiplex: "off",
     maxPipeline: 1,
     observer: {},
+    name: "orders",
     clock,
   } as const;
   assertEquals(resolvePoolOptions(given), given);
@@ -96,6 +108,28 @@ const RESET_RULE = 'reset must be "none", "rollback", "session" or "discard"';
 const SESSION_RULE = "session must be a string, an array of strings, or a function";
 
 const BAD_POOL_OPTIONS: readonly [unknown, ErrorClass, string][] = [
+  [{ minIdle: -1 }, RangeError, "minIdle must be an integer >= 0: received -1"],
+  [{ minIdle: 11 }, RangeError, "minIdle must be <= max, which is 10: received 11"],
+  [{ maxIdle: 1.5 }, RangeError, "maxIdle must be an integer >= 0: received 1.5"],
+  [{ max: 3, maxIdle: 4 }, RangeError, "maxIdle must be <= max, which is 3: received 4"],
+  [
+    { minIdle: 3, maxIdle: 2 },
+    RangeError,
+    "minIdle must be <= maxIdle, which is 2: received 3",
+  ],
+  [{ maxPendingConnects: 0 }, RangeError, "maxPendingConnects must be an integer >= 1: received 0"],
+  [
+    { idleTimeoutMs: 0 },
+    RangeError,
+    "idleTimeoutMs must be a number of milliseconds > 0 or Infinity: received 0",
+  ],
+  [
+    { keepaliveMs: null },
+    TypeError,
+    "keepaliveMs must be a number of milliseconds > 0 or Infinity: received null",
+  ],
+  [{ name: "" }, TypeError, 'name must be a string that is not empty: received ""'],
+  [{ name: 1 }, TypeError, "name must be a string that is not empty: received 1"],
   [{ reset: "all" }, TypeError, `${RESET_RULE}: received "all"`],
   [{ reset: true }, TypeError, `${RESET_RULE}: received true`],
   [{ reset: null }, TypeError, `${RESET_RULE}: received null`],
@@ -300,9 +334,9 @@ test("options of every kind never show a secret in their messages", () => {
     const tries: (() => unknown)[] = [
       () =>
         resolvePoolOptions(untyped<PoolOptions>(typeof secret === "string" ? secret : { secret })),
-      // The statements of a session are any texts.
-      ...[...POOL_OPTION_NAMES].filter((name) => name !== "session").map((name) => () =>
-        resolvePoolOptions(untyped<PoolOptions>({ [name]: secret }))
+      // The statements of a session, and a pool's name, are any texts.
+      ...[...POOL_OPTION_NAMES].filter((name) => name !== "session" && name !== "name").map(
+        (name) => () => resolvePoolOptions(untyped<PoolOptions>({ [name]: secret })),
       ),
       () => checkAcquireOptions(untyped({ timeoutMs: secret })),
       () => checkAcquireOptions(untyped({ signal: secret })),

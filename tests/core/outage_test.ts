@@ -24,7 +24,7 @@ async function pauses({ clock, outage, retries }: Bench, count: number): Promise
   for (let i = 0; i < count; i++) {
     const start = clock.now();
     outage.failed(new Error("down"));
-    outage.wait();
+    outage.wait(true);
     await clock.advance(20_000);
     all.push(Math.round((retries.at(-1) ?? NaN) - start));
   }
@@ -98,8 +98,8 @@ test("Outage.wait() sets one timer, which holds the process; stopWaiting() leave
   const { clock, outage, retries } = bench();
   outage.failed(new Error("down"));
   assertEquals(clock.pending, 0);
-  outage.wait();
-  outage.wait();
+  outage.wait(true);
+  outage.wait(true);
   assertEquals([clock.pending, clock.referenced], [1, 1]);
   outage.stopWaiting();
   outage.stopWaiting();
@@ -107,7 +107,7 @@ test("Outage.wait() sets one timer, which holds the process; stopWaiting() leave
   await clock.advance(1_000);
   assertEquals(retries, []);
   // The pause was over long ago.
-  outage.wait();
+  outage.wait(true);
   await clock.advance(0);
   assertEquals([retries, clock.pending], [[1_000], 0]);
 });
@@ -116,7 +116,7 @@ test("Outage.ended() cancels the retry and starts afresh", async () => {
   const { clock, outage, retries } = bench();
   await pauses({ clock, outage, retries }, 5);
   outage.failed(new Error("down"));
-  outage.wait();
+  outage.wait(true);
   outage.ended();
   assertEquals(clock.pending, 0);
   assertEquals(await pauses({ clock, outage, retries }, 1), [100]);

@@ -45,6 +45,21 @@ test("splitOptions() takes porsager's seconds", () => {
   assertEquals(timeoutOf("postgres://h/d?connect_timeout=2", { connectTimeoutMs: 4 }), 4);
 });
 
+test("splitOptions() takes porsager's idle_timeout and max_lifetime: seconds, null or 0 for never", () => {
+  const times = (url: string, options?: CreatePoolOptions) => {
+    const { idleTimeoutMs, maxLifetimeMs } = splitOptions(url, options).pool;
+    return [idleTimeoutMs, maxLifetimeMs];
+  };
+  const URL = "postgres://h/d";
+  assertEquals(times(URL), [undefined, undefined]);
+  assertEquals(times(URL, { idle_timeout: 20, max_lifetime: 1.5 }), [20_000, 1_500]);
+  assertEquals(times(URL, { idle_timeout: null, max_lifetime: 0 }), [Infinity, Infinity]);
+  const inUrl = `${URL}?idle_timeout=5&max_lifetime=6`;
+  assertEquals(times(inUrl), [5_000, 6_000]);
+  assertEquals(times(inUrl, { idle_timeout: 7, maxLifetimeMs: 8 }), [7_000, 8]);
+  assertEquals(splitOptions(inUrl, {}).url, URL);
+});
+
 test("splitOptions() takes the pool's options out of the URL, and leaves the rest of it", () => {
   const { url, pool } = splitOptions("postgres://h/d?application_name=a%20b&max=7&ssl=true", {});
   assertEquals(pool, { max: 7 });
@@ -62,8 +77,11 @@ test("createPool() refuses wrong options at once, naming rule and value, and sho
     [[URL_TEXT, { acquireTimeoutMs: NaN }], RangeError, "received NaN"],
     [[URL_TEXT, { connectTimeoutMs: 0 }], RangeError, "received 0"],
     [[URL_TEXT, { clock: {} }], TypeError, "clock must be a Clock"],
-    [[URL_TEXT, { connect_timeout: 0 }], RangeError, "connect_timeout, in seconds,"],
-    [[URL_TEXT, { connect_timeout: "5" }], TypeError, "connect_timeout, in seconds,"],
+    [
+      [URL_TEXT, { connect_timeout: "5" }],
+      TypeError,
+      "connect_timeout must be a number of seconds > 0",
+    ],
     [[`${URL_TEXT}?connect_timeout=soon`], RangeError, "received NaN"],
     [[`${URL_TEXT}?max=many`], RangeError, "received NaN"],
     [
@@ -71,8 +89,32 @@ test("createPool() refuses wrong options at once, naming rule and value, and sho
       TypeError,
       '"connectTimeoutMs" and "connect_timeout" are two names of one option',
     ],
-    [[URL_TEXT, { idle_timeout: 5 }], TypeError, '"idle_timeout" is not available in this version'],
-    [[URL_TEXT, { max_lifetime: 5 }], TypeError, '"max_lifetime" is not available in this version'],
+    [
+      [URL_TEXT, { idle_timeout: 5, idleTimeoutMs: 5_000 }],
+      TypeError,
+      '"idleTimeoutMs" and "idle_timeout" are two names of one option',
+    ],
+    [
+      [URL_TEXT, { max_lifetime: null, maxLifetimeMs: Infinity }],
+      TypeError,
+      '"maxLifetimeMs" and "max_lifetime" are two names of one option',
+    ],
+    [
+      [URL_TEXT, { idle_timeout: -1 }],
+      RangeError,
+      "idle_timeout must be a number of seconds > 0, or 0 or null for never: received -1",
+    ],
+    [
+      [URL_TEXT, { max_lifetime: "5" }],
+      TypeError,
+      'max_lifetime must be a number of seconds > 0, or 0 or null for never: received "5"',
+    ],
+    [
+      [URL_TEXT, { connect_timeout: 0 }],
+      RangeError,
+      "connect_timeout must be a number of seconds > 0: received 0",
+    ],
+    [[URL_TEXT, { minIdle: 11 }], RangeError, "minIdle must be <= max, which is 10: received 11"],
     [[URL_TEXT, { socket: 5 }], TypeError, '"socket" is not available in this version'],
     [[URL_TEXT, { acquireTimeout: 5 }], TypeError, 'there is no option "acquireTimeout"'],
     [[URL_TEXT, []], TypeError, "options must be an object: received an array"],

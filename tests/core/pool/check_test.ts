@@ -58,7 +58,11 @@ for (
   ] as const
 ) {
   test(`Pool with checkAfterIdleMs ${checkAfterIdleMs} pings ${pings} times after ${idleMs} ms`, async () => {
-    const { clock, driver, pool } = setup({ checkAfterIdleMs, maxLifetimeMs: Infinity });
+    const { clock, driver, pool } = setup({
+      checkAfterIdleMs,
+      idleTimeoutMs: Infinity,
+      maxLifetimeMs: Infinity,
+    });
     await warm(pool, 1);
     await clock.advance(idleMs);
     (await pool.acquire()).release();
@@ -238,7 +242,7 @@ test("Pool lends a younger connection that needs no check before an older one th
 });
 
 test("Pool judges idleness by what the machine slept, too (pain 18, X-08)", async () => {
-  const { clock, driver, pool } = setup({ checkAfterIdleMs: Infinity });
+  const { clock, driver, pool } = setup({ checkAfterIdleMs: Infinity, idleTimeoutMs: Infinity });
   await warm(pool, 2);
   await clock.settle();
   // Only the wall clock went on: a laptop, a suspended virtual machine.

@@ -25,7 +25,7 @@ function observed(options: Omit<PoolOptions, "clock" | "observer"> = {}) {
 }
 
 test("a pool tells of a lease's whole life (A-39)", async () => {
-  const { clock, driver, pool, told } = observed({ max: 1 });
+  const { clock, driver, pool, told } = observed({ max: 1, name: "pool" });
   driver.hold("connect");
   const acquiring = watch(pool.acquire({ label: "import" }));
   await clock.advance(20);

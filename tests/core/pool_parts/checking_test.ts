@@ -18,7 +18,7 @@ async function bench(idle: number) {
   const ready: FakeSlot[] = [];
   const said: unknown[] = [];
   const lending = {
-    isServing: false,
+    mayServe: true,
     takeReady: () => ready.pop(),
     serve: (slot: FakeSlot) => {
       queue.size--;
@@ -76,9 +76,9 @@ test("Checking checks as many as there are waiters", async () => {
 test("Checking lends what needs no check, and leaves all to who is serving, or closing", async () => {
   const { bag, checking, end, lending, life, queue, ready, said, slots: [slot] } = await bench(2);
   queue.size = 1;
-  lending.isServing = true;
+  lending.mayServe = false;
   checking.checkIdle();
-  lending.isServing = false;
+  lending.mayServe = true;
   life.isOpen = false;
   checking.checkIdle();
   assertEquals([said, bag.counts.checking], [[], 0]);

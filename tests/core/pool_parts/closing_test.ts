@@ -19,8 +19,19 @@ function bench(total: number) {
     closeUnused: note("close"),
     destroyAll: note("destroy"),
   };
-  const outage = { stopWaiting: note("stop") };
-  const closing = new Closing<string>({ clock, bag, queue, outage, removal, events: SILENT });
+  const stop = note("stop");
+  const [closed, opened] = [note("closed"), note("opened")];
+  const events = SILENT;
+  const closing = new Closing<string>({
+    clock,
+    bag,
+    queue,
+    removal,
+    events,
+    stop,
+    closed,
+    opened,
+  });
   return { bag, calls, clock, closing, queue };
 }
 
@@ -32,7 +43,7 @@ test("Closing closes an empty pool at once, and leaves no timer", async () => {
   queue.push(new Waiter<string>(() => {}, () => {}, 10, 10));
   await closing.close(5_000);
   assertEquals([closing.state, closing.isOpen], ["closed", false]);
-  assertEquals(calls, ["retire", "stop", "close"]);
+  assertEquals(calls, ["retire", "stop", "close", "closed"]);
   assertEquals(clock.pending, 0);
 });
 

@@ -21,6 +21,7 @@ function bench() {
     queue,
     bag,
     setsUp: true,
+    suspension: { on: false },
     outage,
     stats: () => ({ ...STATS }),
     events: SILENT,

@@ -22,23 +22,33 @@ function bench(reserved = 0) {
   const turn = new TurnClock(clock, () => {});
   const said: string[] = [];
   const left: number[] = [];
+  const sizes = { max: 3, minIdle: 0, maxIdle: 3, maxPendingConnects: 3, reserved };
+  const suspension = { on: false };
   const lending = new Lending<string>({
-    max: 3,
+    sizes,
     countsUses: false,
     life: { isOpen: true },
+    suspension,
     bag,
     queue,
-    demand: reserved > 0 ? new Demand({ limits: { max: 3, reserved }, bag, queue }) : undefined,
+    demand: reserved > 0 ? new Demand({ sizes, suspension, bag, queue }) : undefined,
     rate: { served: (waiting) => left.push(waiting) },
     trust: new Trust<string>(turn, generations, { on: false }, {
       checkAfterIdleMs: 1_000,
+      idleTimeoutMs: Infinity,
       looksTwice: false,
     }),
     turn,
     multiplexer: undefined,
     home: (lending) => ({ takeBack: (slot) => lending.offer(slot), discard: () => {} }),
+    maintenance: {
+      kept: () => said.push("kept"),
+      isUnused: () => false,
+      closeUnused: () => said.push("close unused"),
+    },
     close: (slot) => bag.move(slot, "closing"),
     events: SILENT,
+    low: () => said.push("low"),
     emptied: () => said.push("emptied"),
     wanted: () => said.push("wanted"),
   });
@@ -102,13 +112,13 @@ test("Lending serves in one loop who gives back in the very callback", () => {
   for (let count = 0; count < 10_000; count++) {
     wait((lease) => {
       deepest = Math.max(deepest, ++depth);
-      assertEquals(lending.isServing, true);
+      assertEquals(lending.mayServe, false);
       lease.release();
       depth--;
     });
   }
   lending.offer(slot);
-  assertEquals([deepest, queue.size, bag.counts.idle, lending.isServing], [1, 0, 1, false]);
+  assertEquals([deepest, queue.size, bag.counts.idle, lending.mayServe], [1, 0, 1, true]);
 });
 
 test("Lending keeps what is in doubt, and says that it is wanted", () => {
@@ -117,10 +127,10 @@ test("Lending keeps what is in doubt, and says that it is wanted", () => {
   const slot = must(lending.takeReady());
   generations.doubts++;
   lending.welcome(slot);
-  assertEquals([slot.state, said], ["idle", []]);
+  assertEquals([slot.state, said], ["idle", ["kept"]]);
   wait(() => {});
   lending.welcome(slot);
-  assertEquals([slot.state, queue.size, said], ["idle", 1, ["wanted"]]);
+  assertEquals([slot.state, queue.size, said], ["idle", 1, ["kept", "kept", "wanted"]]);
 });
 
 test("Lending lends past who waits to who goes before, and to nobody past those", () => {

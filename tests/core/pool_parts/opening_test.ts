@@ -15,8 +15,10 @@ function bench() {
   const queue = { size: 0 };
   const life = { isOpen: true };
   const said: string[] = [];
+  const sizes = { max: 4, maxPendingConnects: 4 };
+  const stock = { isLow: false, isWaited: false, mayTry: () => true };
   const outage = new Outage(clock, 10_000, () => opening.grow(), SILENT);
-  const slowStart = new SlowStart(4);
+  const slowStart = new SlowStart(sizes);
   const removal = new Removal<FakeConnection>({
     clock,
     bag,
@@ -27,13 +29,13 @@ function bench() {
   const opening = new Opening<FakeConnection>({
     driver,
     options: {
-      max: 4,
       connectTimeoutMs: 1_000,
       session: undefined,
       maxUses: Infinity,
       maxLifetimeMs: Infinity,
     },
     clock,
+    sizes,
     life,
     bag,
     demand: {
@@ -41,6 +43,7 @@ function bench() {
         return queue.size;
       },
     },
+    stock,
     generations: { current: 7 },
     outage,
     slowStart,

@@ -27,8 +27,13 @@ function bench(options: Limits = {}) {
   const queue = new WaiterQueue<string>(new VirtualClock(), () => {});
   const error = new Error("down");
   const outage = { on: false, error: undefined as unknown, mayTry: true };
+  const suspension = { on: false };
   const refusal = new Refusal<string>({
-    options: { max: 2, maxWaiters, reserved, unavailable },
+    options: { maxWaiters, unavailable },
+    sizes: { max: 2, reserved },
+    room: () => 2 - bag.total,
+    suspension,
+    readiness: { refuse: () => {} },
     bag,
     queue,
     rate: { tooLongMs: (ahead) => ahead > 0 ? estimate.ms : undefined },

@@ -25,7 +25,7 @@ async function bench(reset: ResetLevel = "rollback") {
     new TurnClock(clock, () => {}),
     generations,
     { on: false },
-    { checkAfterIdleMs: 1_000, looksTwice: false },
+    { checkAfterIdleMs: 1_000, idleTimeoutMs: Infinity, looksTwice: false },
   );
   const returning = new Returning<FakeConnection>({
     driver,

@@ -26,7 +26,7 @@ export const STATS: PoolStats = {
 };
 
 /** Events that nobody watches. */
-export const SILENT: Events = new Events(undefined, "test", { now: () => 0 });
+export const SILENT: Events = new Events(undefined, { name: "test" }, { now: () => 0 });
 
 /**
  * Puts a slot into the books that has no connection.

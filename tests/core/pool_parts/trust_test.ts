@@ -14,6 +14,7 @@ async function bench(options = {}, maxUses = Infinity) {
   const turn = new TurnClock(clock, () => generations.doubts++);
   const trust = new Trust<FakeConnection>(turn, generations, outage, {
     checkAfterIdleMs: 5_000,
+    idleTimeoutMs: Infinity,
     looksTwice: false,
     ...options,
   });
