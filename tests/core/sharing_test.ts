@@ -34,7 +34,11 @@ test("new Pool() of a driver with room for one has max 1, and refuses more befor
     messageOf(() => new Pool(driver, { max: 2 }), RangeError),
     'Cannot create pool as max must be 1 for a driver whose sharing is "single": received 2',
   );
-  assertEquals(new Pool(driver, { max: 1 }).stats().max, 1);
+  assertEquals(
+    messageOf(() => pool.resize(2), RangeError),
+    'Cannot resize pool as max must be 1 for a driver whose sharing is "single": received 2',
+  );
+  assertEquals([new Pool(driver, { max: 1 }).stats().max, pool.stats().max], [1, 1]);
   assertEquals(driver.counts.connect, 1);
 });
 

@@ -102,7 +102,8 @@ test("A connection that is lost on its way to who waited is a lost lease, never 
 test("Ten tasks on eight connections, eight of ten statements reads, some broken: all end, never above the limit, nothing left (A-41)", async () => {
   const clock = new VirtualClock({ seed: 41 });
   const driver = new FakeDriver({ clock });
-  const pool = new Pool(driver, { clock, max: 8, acquireTimeoutMs: Infinity });
+  const limits = { max: 8, minIdle: 3, idleTimeoutMs: 500 };
+  const pool = new Pool(driver, { clock, ...limits, acquireTimeoutMs: Infinity });
   const pause = (ms: number): Promise<void> =>
     new Promise((resolve) => void clock.schedule(ms, resolve));
   let [done, writes, losses] = [0, 0, 0];
@@ -132,7 +133,8 @@ test("Ten tasks on eight connections, eight of ten statements reads, some broken
   }
   assertEquals([tasks.state, tasks.error, done], ["fulfilled", undefined, 2_000]);
   assertEquals([driver.applied.length, losses > 0, driver.peak], [writes, true, 8]);
-  assertCounts(pool, { total: driver.open, idle: driver.open });
+  await clock.advance(1_000);
+  assertCounts(pool, { total: 3, idle: 3 });
   await pool.close();
   assertEquals([driver.open, clock.pending], [0, 0]);
 });
