@@ -19,6 +19,7 @@
 export { type Clock, systemClock, type Timer } from "./src/core/clock.ts";
 export type {
   Command,
+  ConnectionDescription,
   ConnectionStatus,
   Driver,
   DriverCallOptions,
@@ -94,7 +95,10 @@ export type {
   TlsOptions,
 } from "./src/core/runtime.ts";
 export type { SlotState } from "./src/core/slot.ts";
-export type { PoolState, PoolStats } from "./src/core/stats.ts";
+export type { PoolCounts, PoolState, PoolStats } from "./src/core/stats.ts";
+export type { PoolCounters } from "./src/core/counters.ts";
+export type { DurationStats } from "./src/core/histogram.ts";
+export type { Holder } from "./src/core/holders.ts";
 export type { SessionSetup } from "./src/core/session_setup.ts";
 export {
   type CheckPolicy,

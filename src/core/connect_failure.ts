@@ -6,7 +6,7 @@
 
 import type { Driver } from "./driver.ts";
 import { ConnectError, messageOf } from "./errors.ts";
-import type { PoolStats } from "./stats.ts";
+import type { PoolCounts } from "./stats.ts";
 
 /**
  * Tells where a connect failed.
@@ -38,7 +38,7 @@ export function isRejected<C>(driver: Pick<Driver<C>, "classify">, error: unknow
  * @param stats The pool's counts.
  * @returns The error.
  */
-export function connectError(cause: unknown, retryable: boolean, stats: PoolStats): ConnectError {
+export function connectError(cause: unknown, retryable: boolean, stats: PoolCounts): ConnectError {
   if (phaseOf(cause) === "session" && cause instanceof ConnectError) {
     const { code, message, phase } = cause;
     return new ConnectError(message, { cause: cause.cause, code, phase, retryable, stats });

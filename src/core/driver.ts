@@ -83,6 +83,14 @@ export interface DriverCallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a driver knows of one of its connections. */
+export interface ConnectionDescription {
+  /** Process id of the server's end. */
+  readonly pid?: number;
+  /** The last statement on it, without any values: of no parameter, and none that were written into its text. */
+  readonly statement?: string;
+}
+
 /** Opens, watches and closes physical connections of type `C`. */
 export interface Driver<C> {
   /** Name of the driver, for messages. */
@@ -177,6 +185,13 @@ export interface Driver<C> {
    * @returns A count that never falls but by what turned out to be without effect.
    */
   effects?(connection: C): number;
+  /**
+   * Tells more about a connection, for who inspects the pool; synchronous.
+   *
+   * @param connection Which one.
+   * @returns What the driver knows.
+   */
+  describe?(connection: C): ConnectionDescription;
   /**
    * Tells what an error means for the pool.
    *

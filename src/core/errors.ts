@@ -5,7 +5,8 @@
  * @module
  */
 
-import { describeStats, type PoolStats } from "./stats.ts";
+import { describeHolders, type Holder } from "./holders.ts";
+import { describeStats, type PoolCounts } from "./stats.ts";
 
 /**
  * What is known of a piece of work that failed (DESIGN 5.2): provably without effect; answered by the server with an
@@ -71,9 +72,11 @@ export class AcquireTimeoutError extends SteadyError {
   /** What it was waiting for. */
   declare readonly phase: AcquirePhase;
   /** The pool's counts when the deadline passed. */
-  declare readonly stats: PoolStats;
+  declare readonly stats: PoolCounts;
   /** The deadline, in milliseconds from the call. */
   declare readonly timeoutMs: number;
+  /** Who had had a connection for itself longest: up to three, the longest first. */
+  declare readonly holders: readonly Holder[];
 
   /**
    * Makes the error.
@@ -82,16 +85,20 @@ export class AcquireTimeoutError extends SteadyError {
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param stats The pool's counts.
    * @param cause The last failed connect, if there was one.
-   * @param message The text, where one like this was made before.
+   * @param message The text, if it is another than usual.
+   * @param holders Who has had a connection longest.
    */
   constructor(
     phase: AcquirePhase,
     timeoutMs: number,
-    stats: PoolStats,
+    stats: PoolCounts,
     cause?: unknown,
-    message: string = describeTimeout(phase, timeoutMs, stats, cause),
+    message?: string,
+    holders: readonly Holder[] = [],
   ) {
-    super("ACQUIRE_TIMEOUT", message, { outcome: "not-applied", retryable: true, cause });
+    const text = message ?? describeTimeout(phase, timeoutMs, stats, cause, holders);
+    super("ACQUIRE_TIMEOUT", text, { outcome: "not-applied", retryable: true, cause });
+    this.holders = holders;
     this.phase = phase;
     this.timeoutMs = timeoutMs;
     this.stats = stats;
@@ -106,15 +113,17 @@ export class AcquireTimeoutError extends SteadyError {
    * @param timeoutMs The deadline, in milliseconds from the call.
    * @param stats The pool's counts.
    * @param cause The last failed connect, if there was one.
+   * @param holders Who has had a connection longest.
    * @param message The text, where one like this was made before.
    * @returns The error.
    */
   static withoutFrames(
     phase: AcquirePhase,
     timeoutMs: number,
-    stats: PoolStats,
+    stats: PoolCounts,
     cause: unknown,
-    message: string = describeTimeout(phase, timeoutMs, stats, cause),
+    holders: readonly Holder[],
+    message: string = describeTimeout(phase, timeoutMs, stats, cause, holders),
   ): AcquireTimeoutError {
     const args = cause === undefined ? [message] : [message, { cause }];
     const error: Writable<AcquireTimeoutError> = Reflect.construct(Error, args, this);
@@ -131,6 +140,7 @@ export class AcquireTimeoutError extends SteadyError {
     error.phase = phase;
     error.timeoutMs = timeoutMs;
     error.stats = stats;
+    error.holders = holders;
     return error;
   }
 
@@ -148,25 +158,27 @@ type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
 function describeTimeout(
   phase: AcquirePhase,
   timeoutMs: number,
-  stats: PoolStats,
+  stats: PoolCounts,
   cause: unknown,
+  holders: readonly Holder[],
 ): string {
+  const held = holders.length === 0 ? "" : `; held longest: ${describeHolders(holders)}`;
   const reason = cause === undefined ? "" : `; last connect failed: ${messageOf(cause)}`;
   return `Cannot acquire a connection within ${timeoutMs} ms (waiting in phase "${phase}"): ` +
-    describeStats(stats) + reason;
+    describeStats(stats) + held + reason;
 }
 
 /** All connections are in use and the caller does not want to queue (`acquireTimeoutMs: 0`); nothing was sent. */
 export class TooManyConnectionsError extends SteadyError {
   /** The pool's counts. */
-  declare readonly stats: PoolStats;
+  declare readonly stats: PoolCounts;
 
   /**
    * Makes the error.
    *
    * @param stats The pool's counts.
    */
-  constructor(stats: PoolStats) {
+  constructor(stats: PoolCounts) {
     super(
       "TOO_MANY_CONNECTIONS",
       `Cannot acquire a connection as none is free and the timeout is 0: ${describeStats(stats)}`,
@@ -183,14 +195,14 @@ export class TooManyConnectionsError extends SteadyError {
 /** The queue is full (`maxWaiters`); nothing was sent. */
 export class TooManyWaitersError extends SteadyError {
   /** The pool's counts. */
-  declare readonly stats: PoolStats;
+  declare readonly stats: PoolCounts;
 
   /**
    * Makes the error.
    *
    * @param stats The pool's counts.
    */
-  constructor(stats: PoolStats) {
+  constructor(stats: PoolCounts) {
     super(
       "TOO_MANY_WAITERS",
       `Cannot acquire a connection as the queue is full: ${describeStats(stats)}`,
@@ -212,7 +224,7 @@ export class ConnectError extends SteadyError {
   /** What failed: the connect, or the set-up of its session. */
   declare readonly phase: AcquirePhase;
   /** The pool's counts, when a pool asked. */
-  readonly stats: PoolStats | undefined;
+  readonly stats: PoolCounts | undefined;
 
   /**
    * Makes the error.
@@ -226,7 +238,7 @@ export class ConnectError extends SteadyError {
       cause?: unknown;
       retryable: boolean;
       phase?: AcquirePhase;
-      stats?: PoolStats;
+      stats?: PoolCounts;
       code?: string;
     },
   ) {

@@ -8,9 +8,10 @@ import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import { phaseOf } from "./connect_failure.ts";
 import { type AcquirePhase, AcquireTimeoutError } from "./errors.ts";
+import { type Holder, longestHolders } from "./holders.ts";
 import type { Events } from "./observer.ts";
 import type { Outage } from "./outage.ts";
-import type { PoolStats } from "./stats.ts";
+import type { PoolCounts } from "./stats.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 
 /** How many waiters are refused, when their deadlines pass together, before their callers have a turn. */
@@ -31,7 +32,7 @@ export interface ExpiryParts<C> {
   /** Whether the server can be had. */
   readonly outage: Pick<Outage, "on" | "error">;
   /** The pool's counts. */
-  readonly stats: () => PoolStats;
+  readonly stats: () => PoolCounts;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** Called when nobody waits any more. */
@@ -53,8 +54,9 @@ export class Expiry<C> {
 
   /** Refuses all of them, a batch at a time; to be called when a deadline may have passed. */
   readonly run = (): void => {
-    const { clock, queue, outage, stats: count, events, emptied } = this.#parts;
+    const { clock, queue, bag, outage, stats: count, events, emptied } = this.#parts;
     const now = clock.now();
+    let holders: Holder[] | undefined;
     let first: AcquireTimeoutError | undefined;
     for (let done = 0; done < BATCH; done++) {
       const waiter = queue.takeExpired(now);
@@ -74,6 +76,7 @@ export class Expiry<C> {
         timeoutMs,
         stats,
         cause,
+        holders ??= longestHolders(bag.slots(), Math.ceil(now)),
         alike?.message,
       );
       first ??= error;

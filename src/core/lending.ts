@@ -17,6 +17,7 @@ import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
 import type { TurnClock } from "./turn_clock.ts";
+import type { Usage } from "./usage.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 import { EXCLUSIVE, type Wish } from "./wish.ts";
 
@@ -50,6 +51,8 @@ export interface LendingParts<C> {
   readonly maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
   /** Closes what is worn, or one too many. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
+  /** Counts and measures. */
+  readonly usage: Usage<C>;
   /** Who watches. */
   readonly events: Events;
   /** Called when fewer are idle than there should be. */
@@ -80,6 +83,7 @@ export class Lending<C> {
   readonly #home: LeaseHome<C>;
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
+  readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;
   readonly #emptied: () => void;
@@ -103,6 +107,7 @@ export class Lending<C> {
     this.#multiplexer = parts.multiplexer;
     this.#maintenance = parts.maintenance;
     this.#close = parts.close;
+    this.#usage = parts.usage;
     this.#events = parts.events;
     this.#low = parts.low;
     this.#emptied = parts.emptied;
@@ -161,18 +166,18 @@ export class Lending<C> {
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
     if (this.#countsUses) slot.steady?.countUse();
-    slot.uses++;
+    // Who found the slot has read the clock.
+    this.#usage.lent(slot, this.#turn.latest);
+    slot.site = site;
     if (this.#bag.counts.idle < this.#minIdle) this.#low();
-    if (this.#events.on) return this.#observed(slot, site, waitMs);
+    if (this.#events.ofLeases) return this.#observed(slot, site, waitMs);
     return new PoolLease(this.#home, slot);
   }
 
   #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
-    const events = this.#events;
-    const label = site?.label;
-    const epoch = slot.steady?.epoch ?? 0;
-    events.tell("acquired", { epoch, waitMs, shared: slot.shares > 0, label });
-    return new ObservedLease(this.#home, slot, events, this.#turn, label);
+    const lease = new ObservedLease(this.#home, slot, this.#events, this.#turn, site?.label);
+    lease.begin(waitMs);
+    return lease;
   }
 
   #join(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
@@ -287,7 +292,8 @@ export class Lending<C> {
    */
   serve(slot: Slot<C>): void {
     this.#serving = true;
-    const now = this.#turn.now();
+    // Who found something to lend has read the clock.
+    const now = this.#turn.latest;
     try {
       let ready: Slot<C> | undefined = slot;
       while (ready !== undefined) {
@@ -299,6 +305,7 @@ export class Lending<C> {
         if (ready.state !== "used") this.#bag.move(ready, "used");
         const { wish, site } = waiter;
         const waitMs = now - waiter.since;
+        this.#usage.waited(waitMs);
         waiter.lent(
           ready.shares > 0
             ? this.#join(ready, site, waitMs)

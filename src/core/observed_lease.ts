@@ -1,5 +1,5 @@
 /**
- * A lease whose end is told.
+ * A lease whose begin and end are told.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
 import type { TurnClock } from "./turn_clock.ts";
 
-/** A lease that tells the observer when it ends. A class of its own, so that the others do not pay for it. */
+/** A lease that tells the observer. A class of its own, so that the others do not pay for it. */
 export class ObservedLease<C> extends PoolLease<C> {
   readonly #events: Events;
   readonly #turn: Pick<TurnClock, "now">;
@@ -32,23 +32,32 @@ export class ObservedLease<C> extends PoolLease<C> {
     this.#label = label;
   }
 
+  /**
+   * Tells that it was acquired.
+   *
+   * @param waitMs How long it was waited for, in milliseconds.
+   */
+  begin(waitMs: number): void {
+    this.#tell("acquired", this.#since, waitMs);
+  }
+
   override release(): void {
-    this.#tell();
+    this.#end();
     super.release();
   }
 
   override destroy(): void {
-    this.#tell();
+    this.#end();
     super.destroy();
   }
 
-  #tell(): void {
+  #end(): void {
     if (this.released) return;
-    this.#events.tell("released", {
-      epoch: this.epoch,
-      heldMs: this.#turn.now() - this.#since,
-      shared: this.#shared,
-      label: this.#label,
-    });
+    const now = this.#turn.now();
+    this.#tell("released", now, now - this.#since);
+  }
+
+  #tell(name: "acquired" | "released", at: number, ms: number): void {
+    this.#events.tellLease(name, at, this.epoch, ms, this.#shared, this.#label);
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import type { Clock } from "./clock.ts";
+import { Counters } from "./counters.ts";
 import type { LossScope, ResetLevel } from "./driver.ts";
 import type { AcquirePhase } from "./errors.ts";
 import type { SlotState } from "./slot.ts";
@@ -375,6 +376,11 @@ export function checkObserver(
 /** What an event has beside what all have. */
 export type EventDetails<Name extends keyof PoolEvents> = Omit<PoolEvents[Name], keyof PoolEvent>;
 
+/** A callback, whatever it takes. */
+type Callback = (event: PoolEvent) => unknown;
+
+const READY: Promise<void> = Promise.resolve();
+
 /**
  * Tells the observer, if there is one. Events are told while the pool changes its books; so they are kept, in order, and
  * delivered in a microtask, when those are in order and nothing of the pool is on the stack: a callback that acquires,
@@ -383,11 +389,17 @@ export type EventDetails<Name extends keyof PoolEvents> = Omit<PoolEvents[Name],
 export class Events {
   /** Whether anybody watches. Where events are frequent it is asked first, so that nothing is built for nobody. */
   readonly on: boolean;
+  /** Whether anybody is told of each lease. */
+  readonly ofLeases: boolean;
+  /** How often things happened, whether anybody watches or not. */
+  readonly counters: Counters = new Counters();
   readonly #observer: PoolObserver;
   readonly #pool: { readonly name: string };
   readonly #clock: Pick<Clock, "now">;
-  readonly #root: (fn: () => void) => void;
-  #kept: (() => unknown)[] = [];
+  readonly #root: ((fn: () => void) => void) | undefined;
+  /** Callbacks that are to be called, and what with. */
+  #callbacks: Callback[] = [];
+  #events: PoolEvent[] = [];
 
   /**
    * @param observer Who watches, if anybody does.
@@ -399,9 +411,10 @@ export class Events {
     observer: PoolObserver | undefined,
     pool: { readonly name: string },
     clock: Pick<Clock, "now">,
-    root: (fn: () => void) => void = (fn) => fn(),
+    root?: (fn: () => void) => void,
   ) {
     this.on = observer !== undefined;
+    this.ofLeases = observer?.acquired !== undefined || observer?.released !== undefined;
     this.#observer = observer ?? {};
     this.#pool = pool;
     this.#clock = clock;
@@ -415,26 +428,68 @@ export class Events {
    * @param details All that is known of it.
    */
   tell<Name extends keyof PoolEvents>(name: Name, details: EventDetails<Name>): void {
-    if (!this.on) return;
-    const observer = this.#observer;
-    if (observer[name] === undefined) return;
-    const event = { pool: this.#pool.name, at: this.#clock.now(), ...details } as PoolEvents[Name];
-    if (this.#kept.length === 0) queueMicrotask(this.#deliver);
-    // The callback of now: an observer may change its mind, but not its past.
-    this.#kept.push(() => observer[name]?.(event));
+    this.counters.count(name, details);
+    const callback = this.#observer[name];
+    if (callback === undefined) return;
+    this.#keep(callback as Callback, { pool: this.#pool.name, at: this.#clock.now(), ...details });
   }
 
-  readonly #deliver = (): void => {
-    const kept = this.#kept;
-    this.#kept = [];
-    this.#root(() => kept.forEach(quietly));
-  };
+  /**
+   * {@linkcode Events.tell} for what happens at every lease: to copy the details would cost more than all the rest.
+   *
+   * @param name Whether it begins or ends.
+   * @param at When.
+   * @param epoch Number of the connection.
+   * @param ms How long it was waited for, or held.
+   * @param shared Whether it has its connection with others.
+   * @param label The `label` of the acquire.
+   */
+  tellLease(
+    name: "acquired" | "released",
+    at: number,
+    epoch: number,
+    ms: number,
+    shared: boolean,
+    label: string | undefined,
+  ): void {
+    const callback = this.#observer[name];
+    if (callback === undefined) return;
+    const pool = this.#pool.name;
+    const event: AcquiredEvent | ReleasedEvent = name === "acquired"
+      ? { pool, at, epoch, waitMs: ms, shared, label }
+      : { pool, at, epoch, heldMs: ms, shared, label };
+    this.#keep(callback as Callback, event);
+  }
+
+  #keep(callback: Callback, event: PoolEvent): void {
+    if (this.#callbacks.length === 0) void this.#deliver();
+    this.#callbacks.push(callback);
+    this.#events.push(event);
+  }
+
+  async #deliver(): Promise<void> {
+    await READY;
+    const root = this.#root;
+    if (root === undefined) this.#call();
+    else root(() => this.#call());
+  }
+
+  #call(): void {
+    const callbacks = this.#callbacks;
+    const events = this.#events;
+    this.#callbacks = [];
+    this.#events = [];
+    for (let index = 0; index < callbacks.length; index++) {
+      const [callback, event] = [callbacks[index], events[index]];
+      if (callback !== undefined && event !== undefined) quietly(this.#observer, callback, event);
+    }
+  }
 }
 
 /** Calls a callback of somebody who must not hurt the pool, whatever it does. */
-function quietly(call: () => unknown): void {
+function quietly(observer: PoolObserver, callback: Callback, event: PoolEvent): void {
   try {
-    const result = call();
+    const result = callback.call(observer, event);
     if (result !== undefined) Promise.resolve(result).catch(ignore);
   } catch {
     // What it throws is its own affair: nobody above could do anything about it.

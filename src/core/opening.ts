@@ -19,6 +19,7 @@ import { Slot } from "./slot.ts";
 import type { SlowStart } from "./slow_start.ts";
 import { SteadyConnection } from "./steady_connection.ts";
 import type { Stock } from "./stock.ts";
+import type { Usage } from "./usage.ts";
 
 /** The limits of opening. */
 export type OpeningOptions<C> = Pick<
@@ -84,6 +85,8 @@ export interface OpeningParts<C> {
   readonly slowStart: SlowStart;
   /** Takes out what could not be opened. */
   readonly removal: Pick<Removal<C>, "drop">;
+  /** Counts and measures. */
+  readonly usage: Pick<Usage<C>, "connected">;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** What becomes of a connect. */
@@ -184,11 +187,12 @@ export class Opening<C> {
   #connected(slot: Slot<C>, connection: C): void {
     // Lost or destroyed before this continuation ran.
     if (slot.state !== "connecting") return this.#parts.home.freed();
-    const { clock, outage, slowStart, events, home } = this.#parts;
+    const { clock, outage, slowStart, usage, events, home } = this.#parts;
     const { background, bornAt, steady } = slot;
     slot.connection = connection;
     slot.openedAt = clock.now();
     const connectMs = slot.openedAt - bornAt;
+    usage.connected(connectMs);
     events.tell("connected", { epoch: steady?.epoch ?? 0, background, connectMs });
     if (outage.on) {
       outage.ended();

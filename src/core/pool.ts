@@ -17,7 +17,7 @@ import type { Driver } from "./driver.ts";
 import { PoolClosedError } from "./errors.ts";
 import { Expiry } from "./expiry.ts";
 import { Generations, scopeOfFailure } from "./generations.ts";
-import { type ConnectionInfo, inspectSlot } from "./inspection.ts";
+import { type ConnectionInfo, inspect, inspectSlot } from "./inspection.ts";
 import type { Lease } from "./lease.ts";
 import { Lending } from "./lending.ts";
 import { Losses } from "./losses.ts";
@@ -49,11 +49,12 @@ import type { Site } from "./site.ts";
 import { Shrinking, Sizing } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import { SlowStart } from "./slow_start.ts";
-import type { PoolStats } from "./stats.ts";
+import type { PoolCounts, PoolStats } from "./stats.ts";
 import { Stock } from "./stock.ts";
 import { Suspension } from "./suspension.ts";
 import { Trust } from "./trust.ts";
 import { TurnClock } from "./turn_clock.ts";
+import { Usage } from "./usage.ts";
 import { checkFunction } from "./validate.ts";
 import type { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
@@ -89,7 +90,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #sizes: Sizing;
   readonly #suspension = new Suspension();
   readonly #bag = new Bag<C>();
+  readonly #driver: Driver<C>;
   readonly #events: Events;
+  readonly #usage = new Usage<C>(this.#bag);
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
   readonly #turn: TurnClock;
@@ -131,7 +134,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       ? new Multiplexer(driver, clock, resolved)
       : undefined;
     const countsUses = maxUses !== Infinity;
-    const stats = (): PoolStats => this.stats();
+    const stats = (): PoolCounts => this.#counts();
+    const usage = this.#usage;
     const freed = (): void => this.#freed();
     const grow = (): void => this.#grow();
     const isLendable = (slot: Slot<C>): boolean => this.#losses.isLendable(slot);
@@ -139,6 +143,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const answered = (slot: Slot<C>, doubts: number): void => this.#answered(slot, doubts);
 
     // What time and trouble tell.
+    this.#driver = driver;
     const turn = this.#turn = new TurnClock(clock, (gapMs) => {
       generations.doubt();
       this.#maintenance.slept(gapMs);
@@ -202,6 +207,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       clock: turn,
       bag,
       shared: multiplexer,
+      usage,
       events,
       freed,
     });
@@ -267,6 +273,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
           generations,
           removal,
           lending,
+          usage,
           events,
           isLendable: (slot) => this.#isKept(slot),
           answered,
@@ -274,6 +281,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
         }),
       maintenance,
       close,
+      usage,
       events,
       low: () => this.#opening.grow(),
       emptied,
@@ -306,6 +314,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       outage,
       slowStart,
       removal,
+      usage,
       events,
       home: {
         opened: (slot) => {
@@ -527,11 +536,43 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   }
 
   /**
-   * Counts connections and waiters.
+   * Counts connections and waiters, and gives what was counted and measured since the pool was made.
    *
-   * @returns The counts at this instant.
+   * @returns The counts at this instant, counters that never fall, times, and the `max` that the demand asks for.
    */
   stats(): PoolStats {
+    const usage = this.#usage;
+    const { counters } = this.#events;
+    usage.look(this.#turn.now(), counters.inVain, this.#queue.size);
+    const { acquires, waits, releases, ...times } = usage.stats();
+    return {
+      ...this.#counts(),
+      counters: { ...counters.snapshot(), acquires, waits, releases },
+      ...times,
+    };
+  }
+
+  /**
+   * Looks at each connection.
+   *
+   * @returns One element for each, by number: what the pool does with it, since when, who has it.
+   *
+   * @example Who has had a connection for longer than a minute?
+   * ```ts
+   * import { Pool } from "@steady/pool";
+   * import { FakeDriver } from "@steady/pool/testing";
+   *
+   * await using pool = new Pool(new FakeDriver());
+   * for (const { epoch, heldMs, label } of pool.inspect()) {
+   *   if (heldMs > 60_000) console.log(epoch, heldMs, label);
+   * }
+   * ```
+   */
+  inspect(): ConnectionInfo[] {
+    return inspect(this.#driver, this.#bag.slots(), this.#turn.now());
+  }
+
+  #counts(): PoolCounts {
     const { connecting, idle, used, checking, resetting, closing } = this.#bag.counts;
     return {
       state: this.#suspension.on ? "suspended" : this.#closing.state,
@@ -650,7 +691,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     } else {
       const now = this.#turn.now();
       // All are looked at before any is touched: a filter that throws changes nothing.
-      const condemned = [...this.#bag.slots()].filter((slot) => filter(inspectSlot(slot, now)));
+      const condemned = [...this.#bag.slots()].filter((slot) =>
+        filter(inspectSlot(this.#driver, slot, now))
+      );
       for (const slot of condemned) this.#removal.condemn(slot, "evicted");
     }
     this.#grow();

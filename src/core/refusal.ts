@@ -20,7 +20,7 @@ import { tellRefused } from "./refusal_reason.ts";
 import type { ServiceRate } from "./service_rate.ts";
 import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
-import { describeStats, type PoolStats } from "./stats.ts";
+import { describeStats, type PoolCounts } from "./stats.ts";
 import type { Waiter } from "./waiter.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 import type { Wish } from "./wish.ts";
@@ -52,7 +52,7 @@ export interface RefusalParts<C> {
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** The pool's counts. */
-  readonly stats: () => PoolStats;
+  readonly stats: () => PoolCounts;
 }
 
 /** Decides who is let into the queue, and who has to leave it because a connect failed. */

@@ -8,6 +8,7 @@ import type { Bag } from "./bag.ts";
 import type { Clock } from "./clock.ts";
 import type { CloseReason, Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
+import type { Usage } from "./usage.ts";
 
 /** Generation of what is condemned by itself. */
 const NO_GENERATION = -1;
@@ -31,6 +32,8 @@ export interface RemovalParts<C> {
   readonly bag: Bag<C>;
   /** Knows which connections are shared, if any can be. */
   readonly shared: Forgetting<C> | undefined;
+  /** Counts and measures. */
+  readonly usage: Pick<Usage<C>, "over">;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** Called when a place became free. */
@@ -109,7 +112,8 @@ export class Removal<C> {
    * @param slot Its slot; gone from now on.
    */
   drop(slot: Slot<C>): void {
-    const { bag, shared } = this.#parts;
+    const { clock, bag, shared, usage } = this.#parts;
+    if (slot.state === "used") usage.over(slot, clock.now(), slot.shares > 0);
     shared?.forget(slot, slot.shares);
     bag.move(slot, "gone");
     slot.cleaning?.abort();

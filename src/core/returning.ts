@@ -14,6 +14,7 @@ import type { Events } from "./observer.ts";
 import type { Removal } from "./removal.ts";
 import type { Slot } from "./slot.ts";
 import type { Trust } from "./trust.ts";
+import type { Usage } from "./usage.ts";
 
 /** Where connections that come back can go. */
 export interface ReturningParts<C> {
@@ -33,6 +34,8 @@ export interface ReturningParts<C> {
   readonly removal: Pick<Removal<C>, "close" | "destroy">;
   /** Lends on what can. */
   readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+  /** Counts and measures. */
+  readonly usage: Pick<Usage<C>, "over">;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** Whether a connection may be lent again at all. */
@@ -51,6 +54,7 @@ export class Returning<C> implements LeaseHome<C> {
   readonly #parts: ReturningParts<C>;
   readonly #driver: Driver<C>;
   readonly #clock: Pick<Clock, "now">;
+  readonly #usage: Pick<Usage<C>, "over">;
   readonly #trust: Trust<C>;
   readonly #lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
 
@@ -59,6 +63,7 @@ export class Returning<C> implements LeaseHome<C> {
     this.#parts = parts;
     this.#driver = parts.driver;
     this.#clock = parts.clock;
+    this.#usage = parts.usage;
     this.#trust = parts.trust;
     this.#lending = parts.lending;
   }
@@ -68,16 +73,18 @@ export class Returning<C> implements LeaseHome<C> {
     // Lost, or destroyed at the end of close, while it was lent.
     if (slot.state !== "used" || connection === undefined) return;
     // Before anything is judged: a look at the clock may raise doubts.
-    this.#clock.now();
+    const now = this.#clock.now();
     const shared = slot.shares > 0;
     if (shared && this.#lending.leftToOthers(slot)) return;
     const status = this.#driver.status(connection);
     const trust = this.#trust;
     if (status === "idle" && trust.isPlain(slot) && trust.isTrusted(slot)) {
+      this.#usage.over(slot, now, shared);
       return this.#lending.offer(slot);
     }
     const { removal, isLendable, replaceLater, options } = this.#parts;
     if (status === "busy" || status === "unknown") return removal.destroy(slot, "dirty");
+    this.#usage.over(slot, now, shared);
     if (!isLendable(slot) || trust.isWornByNow(slot)) return removal.close(slot);
     if (slot.retiring) replaceLater();
     const level = cleaningNeeded(options.reset, status, shared);

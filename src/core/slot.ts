@@ -5,6 +5,7 @@
  */
 
 import type { CloseReason } from "./observer.ts";
+import type { Site } from "./site.ts";
 import type { SteadyConnection } from "./steady_connection.ts";
 
 /** What a slot's connection is doing. `gone`: it counts no more. */
@@ -37,6 +38,10 @@ export class Slot<C> {
   retiring = false;
   /** How often it was lent. */
   uses = 0;
+  /** Since when it is in use, by the pool's turn clock. */
+  lentAt = 0;
+  /** Where it was asked for by who has it, if that is known. */
+  site: Site | undefined = undefined;
   /** Why it is to be closed, if it is. */
   reason: CloseReason = "worn";
   /** When its connect began, and when that was over, by the pool's turn clock. */

@@ -13,6 +13,7 @@ import { PostgresPool } from "./postgres_pool.ts";
 export type { Clock, Timer } from "../core/clock.ts";
 export type {
   Command,
+  ConnectionDescription,
   ConnectionStatus,
   Driver,
   DriverCallOptions,
@@ -69,7 +70,10 @@ export type {
   TlsOptions,
 } from "../core/runtime.ts";
 export type { SlotState } from "../core/slot.ts";
-export type { PoolState, PoolStats } from "../core/stats.ts";
+export type { PoolCounts, PoolState, PoolStats } from "../core/stats.ts";
+export type { PoolCounters } from "../core/counters.ts";
+export type { DurationStats } from "../core/histogram.ts";
+export type { Holder } from "../core/holders.ts";
 export { PostgresConnection } from "../driver/postgres/connection.ts";
 export { PostgresDriver } from "../driver/postgres/driver.ts";
 export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";

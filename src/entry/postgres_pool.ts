@@ -348,9 +348,19 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   }
 
   /**
-   * Counts connections and waiters.
+   * Looks at each connection.
    *
-   * @returns The counts at this instant.
+   * @returns One element for each, by number: what the pool does with it, since when, who has it, the server's process id,
+   * the last statement without any values.
+   */
+  inspect(): ConnectionInfo[] {
+    return this.#shared.pool.inspect();
+  }
+
+  /**
+   * Counts connections and waiters, and gives what was counted and measured since the pool was made.
+   *
+   * @returns The counts at this instant, counters that never fall, times, and the `max` that the demand asks for.
    */
   stats(): PoolStats {
     return this.#shared.pool.stats();

@@ -211,9 +211,19 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
   }
 
   /**
-   * Counts connections and waiters of the request that runs.
+   * Looks at each connection of the request that runs.
    *
-   * @returns The counts at this instant.
+   * @returns One element for each, by number.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  inspect(): ConnectionInfo[] {
+    return this.#pool.inspect();
+  }
+
+  /**
+   * Counts connections and waiters of the request that runs, and gives what was counted and measured since it began.
+   *
+   * @returns The counts at this instant, counters and times.
    * @throws {ScopeError} Outside of a wrapped handler.
    */
   stats(): PoolStats {

@@ -12,10 +12,10 @@ import {
   TooManyConnectionsError,
   TooManyWaitersError,
 } from "../../src/core/errors.ts";
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import { test } from "../support/harness.ts";
 
-const STATS: PoolStats = {
+const STATS: PoolCounts = {
   state: "open",
   max: 2,
   total: 2,
@@ -207,7 +207,7 @@ test("messageOf() reads whatever was thrown", () => {
 
 test("AcquireTimeoutError.withoutFrames() is in all but the stack what the constructor makes", () => {
   for (const cause of [undefined, new Error("refused")]) {
-    const made = AcquireTimeoutError.withoutFrames("queue", 5, STATS, cause);
+    const made = AcquireTimeoutError.withoutFrames("queue", 5, STATS, cause, []);
     const constructed = new AcquireTimeoutError("queue", 5, STATS, cause);
     assertInstanceOf(made, AcquireTimeoutError);
     assertInstanceOf(made, SteadyError);

@@ -7,7 +7,7 @@
 import { assertEquals } from "@std/assert";
 import { Pool } from "../../src/core/pool.ts";
 import type { PoolOptions } from "../../src/core/options.ts";
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import {
   type FakeConnection,
   FakeDriver,
@@ -88,9 +88,18 @@ export function must<T>(value: T | undefined): T {
  */
 export function assertCounts(
   pool: Pool<FakeConnection>,
-  expected: Partial<Omit<PoolStats, "state" | "max">>,
+  expected: Partial<Omit<PoolCounts, "state" | "max">>,
 ): void {
-  const { state: _state, max: _max, ...counts } = pool.stats();
+  const {
+    state: _state,
+    max: _max,
+    counters: _counters,
+    waitMs: _wait,
+    useMs: _use,
+    connectMs: _connect,
+    suggestedMax: _suggested,
+    ...counts
+  } = pool.stats();
   assertEquals(counts, {
     total: 0,
     connecting: 0,

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { describeStats, type PoolStats } from "../../src/core/stats.ts";
+import { describeStats, type PoolCounts } from "../../src/core/stats.ts";
 import { test } from "../support/harness.ts";
 
-const NOTHING: PoolStats = {
+const NOTHING: PoolCounts = {
   state: "open",
   max: 10,
   total: 0,

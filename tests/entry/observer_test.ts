@@ -47,3 +47,20 @@ test("onnotice has the server's notices, onparameter its parameters, onclose the
   await db.close();
   assertEquals(heard.at(-1), "number");
 });
+
+test("PostgresPool.inspect() shows the backend and the last statement, without values (D-38)", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 2 });
+  {
+    using lease = await db.acquire({ label: "import" });
+    await lease.sql`select ${"secret"}::text, 'written', 12`;
+    const [info] = db.inspect();
+    assertEquals(
+      [info?.state, info?.label, info?.pid, info?.statement],
+      ["used", "import", lease.connection.pid, "select $1::text, ?, ?"],
+    );
+  }
+  assertEquals(db.inspect().map(({ state, uses }) => [state, uses]), [["idle", 1]]);
+  const { counters, connectMs } = db.stats();
+  assertEquals([counters.connects, counters.acquires, connectMs.count], [1, 1, 1]);
+});

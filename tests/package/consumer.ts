@@ -7,7 +7,7 @@
  * @module
  */
 
-import { AcquireTimeoutError, type PoolStats, SteadyError } from "@steady/pool";
+import { AcquireTimeoutError, type PoolCounts, SteadyError } from "@steady/pool";
 import {
   createPool,
   type CreatePoolOptions,
@@ -73,7 +73,7 @@ async function timeout(url: string): Promise<unknown> {
     return await db.acquire({ timeoutMs: 20 });
   } catch (error) {
     if (!(error instanceof SteadyError && error instanceof AcquireTimeoutError)) return error;
-    const stats: PoolStats = error.stats;
+    const stats: PoolCounts = error.stats;
     return [error.outcome, error.phase, stats.used];
   } finally {
     lease.release();

@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import type { Fate } from "./fate.ts";
 import type { EndedWrite } from "./operation.ts";
 
@@ -47,13 +47,13 @@ export interface Wrong {
 /** How the pools are. */
 export interface Counts {
   readonly type: "counts";
-  readonly pools: readonly PoolStats[];
+  readonly pools: readonly PoolCounts[];
 }
 
 /** All is closed; the process holds nothing any more and ends by itself, once its input has ended. */
 export interface Closed {
   readonly type: "closed";
-  readonly pools: readonly PoolStats[];
+  readonly pools: readonly PoolCounts[];
   /** Timers of the pools that are still pending. */
   readonly timers: number;
 }

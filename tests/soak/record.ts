@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import type { Stretch } from "../demo/meter.ts";
 import type { Fate } from "./fate.ts";
 import { Ledger } from "./ledger.ts";
@@ -43,7 +43,7 @@ export class SoakRecord {
   /** What is wrong whatever the tables say. */
   readonly wrongs: Wrong[] = [];
   /** The pools, as they were last. */
-  pools: readonly PoolStats[] = [];
+  pools: readonly PoolCounts[] = [];
   /** Operations that are over. */
   operations = 0;
   /** Operations that were acknowledged. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import type { Farewell } from "./farewell.ts";
 import type { Findings } from "./ledger_check.ts";
 import type { SoakRecord } from "./record.ts";
@@ -21,7 +21,7 @@ const TITLES = {
 } as const;
 
 /** Whether nothing is left of a closed pool. */
-function isEmpty({ state, total, waiters }: PoolStats): boolean {
+function isEmpty({ state, total, waiters }: PoolCounts): boolean {
   return state === "closed" && total === 0 && waiters === 0;
 }
 
@@ -67,6 +67,6 @@ export function judge(
   return problems;
 }
 
-function describe(stats: PoolStats): string {
+function describe(stats: PoolCounts): string {
   return JSON.stringify(stats);
 }

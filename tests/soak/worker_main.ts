@@ -10,7 +10,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { inspect } from "node:util";
-import type { PoolStats } from "../../src/core/stats.ts";
+import type { PoolCounts } from "../../src/core/stats.ts";
 import type { PostgresPool } from "../../src/entry/postgres_pool.ts";
 import { createPool } from "../support/entry.ts";
 import { Chance } from "./chance.ts";
@@ -59,7 +59,7 @@ function openPools(url: string, clock: CountingClock): PostgresPool[] {
   ];
 }
 
-function problemOf(stats: PoolStats): string | undefined {
+function problemOf(stats: PoolCounts): string | undefined {
   const { max, total, connecting, idle, used, checking, resetting, closing, waiters } = stats;
   const counts = [connecting, idle, used, checking, resetting, closing];
   const sum = counts.reduce((sum, count) => sum + count, 0);
@@ -67,7 +67,7 @@ function problemOf(stats: PoolStats): string | undefined {
   return fine ? undefined : JSON.stringify(stats);
 }
 
-function look(pools: readonly PostgresPool[]): PoolStats[] {
+function look(pools: readonly PostgresPool[]): PoolCounts[] {
   return pools.map((pool) => {
     const stats = pool.stats();
     const problem = problemOf(stats);

@@ -18,6 +18,7 @@ import {
 } from "./commit_watch.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
+import { fingerprint } from "./fingerprint.ts";
 import type { IdleReferences } from "./idle_references.ts";
 import {
   createClient,
@@ -87,6 +88,8 @@ export class PostgresConnection {
   #porsager: PorsagerConnection | undefined;
   #opened: (() => void) | undefined;
   #lost = false;
+  /** Text of the statement that was sent last. */
+  #text: string | undefined;
   #lostCause: unknown;
   #lostOutcome: Outcome = "not-applied";
   /** Statements in flight, oldest first; more than one only of those that are pipelined. */
@@ -282,6 +285,11 @@ export class PostgresConnection {
     return this.#tap.pid;
   }
 
+  /** Text of the statement that was sent last, `?` in place of values that are written in it; cut to 200 characters. */
+  get lastStatement(): string | undefined {
+    return this.#text === undefined ? undefined : fingerprint(this.#text);
+  }
+
   /**
    * Follows the transaction that is under way, while there is one.
    *
@@ -414,6 +422,7 @@ export class PostgresConnection {
     statement.beforeExecute();
     this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
     this.#porsager?.execute(query);
+    this.#text = query.string;
     statement.afterExecute();
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
@@ -431,6 +440,7 @@ export class PostgresConnection {
     this.#leaving ??= statement;
     statement.beforeExecute();
     const failure = this.#porsager && executeBehind(this.#porsager, statement.query, current.query);
+    this.#text = statement.query.string;
     statement.afterExecute();
     if (failure !== undefined) {
       statement.reject(failure.error);

@@ -6,6 +6,7 @@
 
 import type {
   Command,
+  ConnectionDescription,
   ConnectionStatus,
   Driver,
   DriverCallOptions,
@@ -152,6 +153,10 @@ export class PostgresDriver implements Driver<PostgresConnection> {
 
   status(connection: PostgresConnection): ConnectionStatus {
     return connection.status;
+  }
+
+  describe(connection: PostgresConnection): ConnectionDescription {
+    return { pid: connection.pid, statement: connection.lastStatement };
   }
 
   canPipeline(connection: PostgresConnection): boolean {

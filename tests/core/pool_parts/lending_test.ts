@@ -6,6 +6,7 @@ import { Lending } from "../../../src/core/lending.ts";
 import type { Slot } from "../../../src/core/slot.ts";
 import { Trust } from "../../../src/core/trust.ts";
 import { TurnClock } from "../../../src/core/turn_clock.ts";
+import { Usage } from "../../../src/core/usage.ts";
 import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
 import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT } from "../../../src/core/wish.ts";
@@ -47,6 +48,7 @@ function bench(reserved = 0) {
       closeUnused: () => said.push("close unused"),
     },
     close: (slot) => bag.move(slot, "closing"),
+    usage: new Usage<string>(bag),
     events: SILENT,
     low: () => said.push("low"),
     emptied: () => said.push("emptied"),

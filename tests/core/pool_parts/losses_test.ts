@@ -7,7 +7,7 @@ import { Removal } from "../../../src/core/removal.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot, addSlot, SILENT } from "./slots.ts";
+import { addOpenSlot, addSlot, SILENT, UNMEASURED } from "./slots.ts";
 
 function bench(scope: LossScope = "single") {
   const clock = new VirtualClock({ startMs: 10_000 });
@@ -22,6 +22,7 @@ function bench(scope: LossScope = "single") {
     clock,
     bag,
     shared: undefined,
+    usage: UNMEASURED,
     events: SILENT,
     freed,
   });

@@ -6,7 +6,7 @@ import { Removal } from "../../../src/core/removal.ts";
 import { SlowStart } from "../../../src/core/slow_start.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { SILENT } from "./slots.ts";
+import { SILENT, UNMEASURED } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -23,6 +23,7 @@ function bench() {
     clock,
     bag,
     shared: undefined,
+    usage: UNMEASURED,
     events: SILENT,
     freed: () => {},
   });
@@ -48,6 +49,7 @@ function bench() {
     outage,
     slowStart,
     removal,
+    usage: UNMEASURED,
     events: SILENT,
     home: {
       opened: (slot) => {

@@ -4,7 +4,7 @@ import { Removal } from "../../../src/core/removal.ts";
 import type { SlotState } from "../../../src/core/slot.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot, SILENT } from "./slots.ts";
+import { addOpenSlot, SILENT, UNMEASURED } from "./slots.ts";
 
 function bench() {
   const clock = new VirtualClock();
@@ -17,6 +17,7 @@ function bench() {
     clock,
     bag,
     shared,
+    usage: UNMEASURED,
     events: SILENT,
     freed: () => freed.push(bag.total),
   });

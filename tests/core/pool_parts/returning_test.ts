@@ -7,7 +7,7 @@ import { Trust } from "../../../src/core/trust.ts";
 import { TurnClock } from "../../../src/core/turn_clock.ts";
 import { type FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addOpenSlot, SILENT } from "./slots.ts";
+import { addOpenSlot, SILENT, UNMEASURED } from "./slots.ts";
 
 type FakeSlot = Slot<FakeConnection>;
 
@@ -40,6 +40,7 @@ async function bench(reset: ResetLevel = "rollback") {
       welcome: say("welcome"),
       leftToOthers: () => is.shared,
     },
+    usage: UNMEASURED,
     events: SILENT,
     isLendable: () => is.lendable,
     answered: (_slot, doubts) => void said.push(`answered ${doubts}`),

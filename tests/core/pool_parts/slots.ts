@@ -9,10 +9,10 @@ import { Events } from "../../../src/core/observer.ts";
 import { Slot, type SlotState } from "../../../src/core/slot.ts";
 import { SteadyConnection } from "../../../src/core/steady_connection.ts";
 import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/testing/mod.ts";
-import type { PoolStats } from "../../../src/core/stats.ts";
+import type { PoolCounts } from "../../../src/core/stats.ts";
 
 /** Counts for errors. */
-export const STATS: PoolStats = {
+export const STATS: PoolCounts = {
   state: "open",
   max: 2,
   total: 0,
@@ -27,6 +27,9 @@ export const STATS: PoolStats = {
 
 /** Events that nobody watches. */
 export const SILENT: Events = new Events(undefined, { name: "test" }, { now: () => 0 });
+
+/** Measures nothing. */
+export const UNMEASURED = { over: () => {}, connected: () => {} };
 
 /**
  * Puts a slot into the books that has no connection.

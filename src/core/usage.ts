@@ -1,0 +1,131 @@
+/**
+ * How much a pool is used.
+ *
+ * @module
+ */
+
+import type { Bag } from "./bag.ts";
+
+import { type DurationStats, Histogram } from "./histogram.ts";
+import type { Slot } from "./slot.ts";
+import { Suggestion } from "./suggestion.ts";
+
+/**
+ * Counts acquires, and measures how long they wait and connections are used, by whole milliseconds of the pool's turn
+ * clock. What happens at every acquire and release costs an increment or two.
+ */
+export class Usage<C> {
+  readonly #bag: Pick<Bag<C>, "slots" | "counts">;
+  readonly #suggestion = new Suggestion();
+  readonly #waited = new Histogram();
+  readonly #used = new Histogram();
+  readonly #connected = new Histogram();
+  #acquires = 0;
+  /** How long connections were shared. */
+  #sharedMs = 0;
+
+  /** @param bag The books. */
+  constructor(bag: Pick<Bag<C>, "slots" | "counts">) {
+    this.#bag = bag;
+  }
+
+  /** Leases and single statements so far. */
+  get acquires(): number {
+    return this.#acquires;
+  }
+
+  /**
+   * A connection is lent.
+   *
+   * @param slot Its slot.
+   * @param now The time.
+   */
+  lent(slot: Slot<C>, now: number): void {
+    this.#acquires++;
+    slot.uses++;
+    if (slot.shares < 2) slot.lentAt = now;
+  }
+
+  /**
+   * An acquire that waited is served.
+   *
+   * @param ms How long it had waited.
+   */
+  waited(ms: number): void {
+    this.#waited.record(ms);
+  }
+
+  /**
+   * A connection is in use no more, be it that it is given to the next.
+   *
+   * @param slot Its slot.
+   * @param now The time.
+   * @param shared Whether single statements had shared it.
+   */
+  over(slot: Slot<C>, now: number, shared: boolean): void {
+    const ms = now - slot.lentAt;
+    if (shared) this.#sharedMs += ms;
+    else this.#used.record(ms);
+  }
+
+  /**
+   * A connection was opened.
+   *
+   * @param ms How long that took.
+   */
+  connected(ms: number): void {
+    this.#connected.record(ms);
+  }
+
+  /**
+   * Looks at the demand, as has to be done every now and then.
+   *
+   * @param now The time.
+   * @param inVain How many acquires got nothing so far.
+   * @param waiting How many wait.
+   */
+  look(now: number, inVain: number, waiting: number): void {
+    let usedMs = this.#used.sum + this.#sharedMs;
+    for (const { state, lentAt } of this.#bag.slots()) {
+      if (state === "used") usedMs += now - lentAt;
+    }
+    const served = this.#acquires;
+    this.#suggestion.look({ at: now, usedMs, asked: served + inVain + waiting, served });
+  }
+
+  /**
+   * Sums up.
+   *
+   * @returns Counts and times.
+   */
+  stats(): {
+    readonly acquires: number;
+    readonly waits: number;
+    readonly releases: number;
+    readonly waitMs: DurationStats;
+    readonly useMs: DurationStats;
+    readonly connectMs: DurationStats;
+    readonly suggestedMax: number | undefined;
+  } {
+    const acquires = this.#acquires;
+    const waits = this.#waited.stats().count;
+    return {
+      acquires,
+      waits,
+      releases: acquires - this.#leases(),
+      waitMs: this.#waited.stats(acquires - waits),
+      useMs: this.#used.stats(),
+      connectMs: this.#connected.stats(),
+      suggestedMax: this.#suggestion.size,
+    };
+  }
+
+  /** Leases and single statements that are not over. */
+  #leases(): number {
+    let leases = 0;
+    for (const { state, shares } of this.#bag.slots()) {
+      if (state === "used") leases += Math.max(1, shares);
+    }
+    return leases;
+  }
+}
