@@ -318,8 +318,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       events,
       home: {
         opened: (slot) => {
-          this.#answered(slot, generations.doubts);
+          // First: where nothing is kept idle it is closed at once.
           readiness.changed();
+          this.#answered(slot, generations.doubts);
           maintenance.look();
           this.#grow();
         },

@@ -62,7 +62,7 @@ export class Readiness<C> {
     const { bag, isLendable } = this.#parts;
     let count = 0;
     for (const slot of bag.slots()) {
-      if (slot.state === "closing" || !coming && slot.state === "connecting") continue;
+      if (slot.state === "closing" || !coming && slot.connection === undefined) continue;
       if (isLendable(slot) && !slot.retiring) count++;
     }
     return count;

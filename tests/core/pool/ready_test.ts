@@ -28,6 +28,14 @@ test("Pool.ready() is resolved when as many are open, lent or not", async () => 
   assertCounts(pool, { total: 3, used: 2, idle: 1 });
 });
 
+test("Pool.ready() of a pool that keeps nothing idle is resolved by one connect", async () => {
+  const { clock, driver, pool } = setup({ max: 2, maxIdle: 0 });
+  const ready = watch(pool.ready());
+  await clock.settle();
+  assertEquals([ready.state, driver.counts.connect], ["fulfilled", 1]);
+  assertCounts(pool, {});
+});
+
 test("Pool.ready() rejects at its deadline with what it waited for, and by its signal", async () => {
   const { clock, driver, pool } = setup();
   driver.hold("connect");
