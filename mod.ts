@@ -23,6 +23,7 @@ export type {
   ConnectionStatus,
   Driver,
   DriverCallOptions,
+  DriverConnectOptions,
   ErrorClass,
   Evidence,
   IsolationLevel,
@@ -49,6 +50,7 @@ export {
 } from "./src/core/errors.ts";
 export type { ConnectionInfo } from "./src/core/inspection.ts";
 export type { Lease } from "./src/core/lease.ts";
+export type { SharedLease } from "./src/core/shared_lease.ts";
 export type {
   AcquiredEvent,
   CheckedEvent,

@@ -23,6 +23,12 @@ export class Bag<C> {
   #usedHigh = 0;
   /** Most recently used idle slot; the stack is linked so that a lost one leaves its middle without a scan. */
   #top: Slot<C> | undefined;
+  /** The same of those that are read-only. */
+  #readerTop: Slot<C> | undefined;
+  #readers = 0;
+  #readersConnecting = 0;
+  #readersChecking = 0;
+  #readersIdle = 0;
 
   /** Slots in any state. */
   get total(): number {
@@ -39,9 +45,65 @@ export class Bag<C> {
     return this.#usedHigh;
   }
 
-  /** The idle slot that was used last; its neighbours `below` have been idle for longer. */
+  /** The idle slot that was used last and is not read-only; its neighbours `below` have been idle for longer. */
   get top(): Slot<C> | undefined {
     return this.#top;
+  }
+
+  /** {@linkcode Bag.top} of the read-only ones. */
+  get readerTop(): Slot<C> | undefined {
+    return this.#readerTop;
+  }
+
+  /** Slots of read-only connections in any state. */
+  get readers(): number {
+    return this.#readers;
+  }
+
+  /**
+   * Tells how many connections are being opened or checked.
+   *
+   * @param reader Whether those are meant that are read-only.
+   * @returns How many.
+   */
+  coming(reader: boolean): number {
+    const connecting = this.#readersConnecting;
+    const ofKind = reader ? connecting : this.#counts.connecting - connecting;
+    return ofKind + this.checking(reader);
+  }
+
+  /**
+   * Tells how many connections are idle.
+   *
+   * @param reader Whether those are meant that are read-only.
+   * @returns How many.
+   */
+  idleOf(reader: boolean): number {
+    const idle = this.#readersIdle;
+    return reader ? idle : this.#counts.idle - idle;
+  }
+
+  /**
+   * Tells how many connections are being checked.
+   *
+   * @param reader Whether those are meant that are read-only.
+   * @returns How many.
+   */
+  checking(reader: boolean): number {
+    const checking = this.#readersChecking;
+    return reader ? checking : this.#counts.checking - checking;
+  }
+
+  /**
+   * Finds the connection that has been idle for longest.
+   *
+   * @param reader Whether one that is read-only.
+   * @returns Its slot.
+   */
+  oldestIdle(reader: boolean): Slot<C> | undefined {
+    let slot = reader ? this.#readerTop : this.#top;
+    while (slot?.below !== undefined) slot = slot.below;
+    return slot;
   }
 
   /** All slots, in no order that means anything. */
@@ -57,12 +119,15 @@ export class Bag<C> {
   add(slot: Slot<C>): void {
     this.#slots.add(slot);
     this.#counts[slot.state as CountedState]++;
+    if (!slot.reader) return;
+    this.#readers++;
+    this.#readersConnecting++;
   }
 
   /**
-   * Lends the slot that was used last.
+   * Lends the slot that was used last and is not read-only.
    *
-   * @returns A slot that was idle and now is used; `undefined` if none is idle.
+   * @returns A slot that was idle and now is used; `undefined` if there is none.
    */
   takeIdle(): Slot<C> | undefined {
     const slot = this.#top;
@@ -86,6 +151,7 @@ export class Bag<C> {
    */
   putBack(slot: Slot<C>): void {
     if (slot.high) this.#unmarkHigh(slot);
+    if (slot.reader) this.#readersIdle++;
     slot.state = "idle";
     const counts = this.#counts;
     counts.used--;
@@ -106,16 +172,18 @@ export class Bag<C> {
     counts[state]--;
     counts.idle++;
     slot.state = "idle";
+    if (slot.reader) this.#moveReader(state, "idle");
     let above: Slot<C> | undefined;
-    let below = this.#top;
+    let below = slot.reader ? this.#readerTop : this.#top;
     while (below !== undefined && below.usedAt > usedAt) {
       above = below;
       below = below.below;
     }
     slot.above = above;
     slot.below = below;
-    if (above === undefined) this.#top = slot;
-    else above.below = slot;
+    if (above !== undefined) above.below = slot;
+    else if (slot.reader) this.#readerTop = slot;
+    else this.#top = slot;
     if (below !== undefined) below.above = slot;
   }
 
@@ -127,7 +195,11 @@ export class Bag<C> {
   idle(): Slot<C>[] {
     const idle: Slot<C>[] = [];
     for (let slot = this.#top; slot !== undefined; slot = slot.below) idle.push(slot);
-    return idle.reverse();
+    if (this.#readerTop === undefined) return idle.reverse();
+    for (let slot: Slot<C> | undefined = this.#readerTop; slot !== undefined; slot = slot.below) {
+      idle.push(slot);
+    }
+    return idle.sort((a, b) => a.usedAt - b.usedAt);
   }
 
   /**
@@ -142,6 +214,7 @@ export class Bag<C> {
     const counts = this.#counts;
     counts[from]--;
     if (slot.high) this.#unmarkHigh(slot);
+    if (slot.reader) this.#moveReader(from, to);
     if (from === "idle") this.#unlink(slot);
     slot.state = to;
     if (to === "gone") {
@@ -167,18 +240,29 @@ export class Bag<C> {
     this.#usedHigh--;
   }
 
+  #moveReader(from: SlotState, to: SlotState): void {
+    if (from === "connecting") this.#readersConnecting--;
+    if (from === "checking") this.#readersChecking--;
+    if (from === "idle") this.#readersIdle--;
+    if (to === "checking") this.#readersChecking++;
+    if (to === "idle") this.#readersIdle++;
+    if (to === "gone") this.#readers--;
+  }
+
   #push(slot: Slot<C>): void {
-    const top = this.#top;
+    const top = slot.reader ? this.#readerTop : this.#top;
     if (top !== undefined) {
       top.above = slot;
       slot.below = top;
     }
-    this.#top = slot;
+    if (slot.reader) this.#readerTop = slot;
+    else this.#top = slot;
   }
 
   #unlink(slot: Slot<C>): void {
-    if (slot.above === undefined) this.#top = slot.below;
-    else slot.above.below = slot.below;
+    if (slot === this.#top) this.#top = slot.below;
+    else if (slot === this.#readerTop) this.#readerTop = slot.below;
+    else if (slot.above !== undefined) slot.above.below = slot.below;
     if (slot.below !== undefined) slot.below.above = slot.above;
     slot.above = slot.below = undefined;
   }

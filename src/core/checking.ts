@@ -20,9 +20,9 @@ export interface CheckingParts<C> {
   /** Whether the pool lends. */
   readonly life: { readonly isOpen: boolean };
   /** The books. */
-  readonly bag: Pick<Bag<C>, "top" | "counts" | "move">;
+  readonly bag: Pick<Bag<C>, "top" | "readerTop" | "checking" | "move">;
   /** How many are wanted. */
-  readonly demand: Pick<Demand<C>, "count">;
+  readonly demand: Pick<Demand<C>, "of">;
   /** Finds and lends what needs no check. */
   readonly lending: Pick<Lending<C>, "mayServe" | "takeReady" | "serve">;
   /** Counts the doubts. */
@@ -46,10 +46,15 @@ export class Checking<C> {
 
   /** Checks as many as are wanted: connects under way may take longer. What needs no check is lent. */
   checkIdle(): void {
+    this.#checkSome(false);
+    if (this.#parts.bag.readerTop !== undefined) this.#checkSome(true);
+  }
+
+  #checkSome(reader: boolean): void {
     const { life, bag, demand, lending } = this.#parts;
-    while (lending.mayServe && life.isOpen && bag.counts.checking < demand.count) {
-      const ready = lending.takeReady();
-      const slot = bag.top;
+    while (lending.mayServe && life.isOpen && bag.checking(reader) < demand.of(reader)) {
+      const ready = lending.takeReady(reader);
+      const slot = reader ? bag.readerTop : bag.top;
       if (ready !== undefined) lending.serve(ready);
       else if (slot !== undefined) void this.check(slot, "lend");
       else return;

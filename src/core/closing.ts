@@ -11,6 +11,7 @@ import type { Events } from "./observer.ts";
 import { tellRefused } from "./refusal_reason.ts";
 import type { Removal } from "./removal.ts";
 import type { PoolState } from "./stats.ts";
+import type { Waiter } from "./waiter.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 
 /** What is there to be closed. */
@@ -113,7 +114,8 @@ export class Closing<C> {
     events.tell("poolClosing", { timeoutMs });
     removal.retireAll("closing");
     stop();
-    for (let waiter = queue.shift(); waiter !== undefined; waiter = queue.shift()) {
+    const next = (): Waiter<C> | undefined => queue.shift() ?? queue.shift(true);
+    for (let waiter = next(); waiter !== undefined; waiter = next()) {
       const error = new PoolClosedError();
       tellRefused(events, error, waiter.site);
       waiter.refused(error);

@@ -17,12 +17,17 @@ export interface DemandParts<C> {
   /** Whether nothing is lent for the time being. */
   readonly suspension: { readonly on: boolean };
   /** The books. */
-  readonly bag: Pick<Bag<C>, "counts" | "usedHigh">;
+  readonly bag: Pick<Bag<C>, "counts" | "usedHigh" | "total" | "coming">;
   /** Who waits. */
-  readonly queue: Pick<WaiterQueue<C>, "size" | "high">;
+  readonly queue: Pick<WaiterQueue<C>, "line">;
+  /** How many more connections may be shared. */
+  readonly commons: { readonly free: number } | undefined;
 }
 
-/** Counts the connections that are wanted, and may be had: some are reserved for those of high priority. */
+/**
+ * Counts the connections that are wanted, and may be had: some are reserved for those of high priority, those who share
+ * need no more than may be shared, and read-only connections are of no use to others, nor others to who wants those.
+ */
 export class Demand<C> {
   readonly #parts: DemandParts<C>;
 
@@ -31,13 +36,74 @@ export class Demand<C> {
     this.#parts = parts;
   }
 
-  /** How many connections those who wait could use at once. */
+  /** How many connections those who wait could use at once, of both kinds. */
   get count(): number {
-    const { sizes, suspension, queue } = this.#parts;
+    return this.of(false) + this.of(true);
+  }
+
+  /**
+   * Tells how many connections those who wait could use at once.
+   *
+   * @param reader Whether read-only ones.
+   * @returns How many.
+   */
+  of(reader: boolean): number {
+    const { sizes, suspension, queue, commons } = this.#parts;
     if (suspension.on) return 0;
-    const { size } = queue;
-    if (sizes.reserved === 0 || size === 0) return size;
-    return Math.min(size, queue.high + Math.max(0, this.#left));
+    const { size, high, shared } = queue.line(reader);
+    if (size === 0) return 0;
+    const count = shared === 0 ? size : size - shared + Math.min(shared, commons?.free ?? 0);
+    return sizes.reserved === 0 ? count : Math.min(count, high + Math.max(0, this.#left));
+  }
+
+  /**
+   * Tells which connection is to be opened next.
+   *
+   * @returns Whether a read-only one; `undefined` if none is wanted that does not come already.
+   */
+  get next(): boolean | undefined {
+    const plain = this.#isShort(false);
+    if (!this.#isShort(true)) return plain ? false : undefined;
+    return !plain || this.#goesBefore(true);
+  }
+
+  #isShort(reader: boolean): boolean {
+    return this.of(reader) > this.#parts.bag.coming(reader);
+  }
+
+  /** Whether who is next in one line goes before who is in the other. */
+  #goesBefore(reader: boolean): boolean {
+    const { queue } = this.#parts;
+    const ours = queue.line(reader).head;
+    const theirs = queue.line(!reader).head;
+    if (ours === undefined || theirs === undefined) return ours !== undefined;
+    if (ours.wish.high !== theirs.wish.high) return ours.wish.high;
+    return ours.since < theirs.since || ours.since === theirs.since && !reader;
+  }
+
+  /**
+   * Tells how many connections have to go so that others can be opened.
+   *
+   * @param reader Whether those are wanted that are read-only.
+   * @returns How many, of whatever kind; those that are being closed do not count.
+   */
+  inWay(reader: boolean): number {
+    const { sizes, bag } = this.#parts;
+    const wanted = this.of(reader) - bag.coming(reader);
+    return Math.max(0, wanted - (sizes.max - bag.total) - bag.counts.closing);
+  }
+
+  /**
+   * Tells whether a connection that nobody has any more has to make room for one of the other kind, as who waits for that
+   * goes before.
+   *
+   * @param slot Its slot.
+   * @returns Whether it is to be closed.
+   */
+  isInWay(slot: Slot<C>): boolean {
+    const other = !slot.reader;
+    return this.#parts.queue.line(other).size > 0 && this.inWay(other) > 0 &&
+      this.#goesBefore(other);
   }
 
   /** How many more connections those of normal priority may have. */

@@ -91,6 +91,17 @@ export interface ConnectionDescription {
   readonly statement?: string;
 }
 
+/** Options of {@linkcode Driver.connect}. */
+export interface DriverConnectOptions extends DriverCallOptions {
+  /**
+   * Whether the connection is one of those that are read-only; asked only of drivers that say they have
+   * {@linkcode Driver.readers}.
+   *
+   * @default {false}
+   */
+  readonly readOnly?: boolean;
+}
+
 /** Opens, watches and closes physical connections of type `C`. */
 export interface Driver<C> {
   /** Name of the driver, for messages. */
@@ -98,12 +109,18 @@ export interface Driver<C> {
   /** How its connections may be shared. */
   readonly sharing: Sharing;
   /**
+   * Whether connections that are shared by leases are to be opened read-only, as another kind that is of no use to who
+   * wants one for itself. Without it they are like any other.
+   */
+  readonly readers?: boolean;
+  /**
    * Opens one physical connection, ready for its first statement. It never reopens by itself.
    *
-   * @param options Carries the signal that ends the attempt; the driver leaves nothing behind then.
+   * @param options Carries the signal that ends the attempt, when the driver leaves nothing behind, and says which kind is
+   * wanted.
    * @returns The connection.
    */
-  connect(options?: DriverCallOptions): Promise<C>;
+  connect(options?: DriverConnectOptions): Promise<C>;
   /**
    * Closes in an orderly way; resolved when the connection is gone.
    *

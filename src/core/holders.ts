@@ -49,7 +49,7 @@ export function holderOf<C>(slot: Slot<C>, now: number): Holder {
 export function longestHolders<C>(slots: Iterable<Slot<C>>, now: number): Holder[] {
   const longest: Slot<C>[] = [];
   for (const slot of slots) {
-    if (slot.state !== "used" || slot.shares > 0) continue;
+    if (slot.state !== "used" || slot.shares + slot.holders > 0) continue;
     const index = longest.findIndex(({ lentAt }) => lentAt > slot.lentAt);
     longest.splice(index < 0 ? longest.length : index, 0, slot);
     longest.length = Math.min(longest.length, MOST);

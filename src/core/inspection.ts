@@ -31,7 +31,7 @@ export interface ConnectionInfo {
   readonly label: string | undefined;
   /** Where that was made; only of some, and only with `leakAfterMs`. */
   readonly stack: string | undefined;
-  /** How many single statements share it; 0 while one borrower has it for itself. */
+  /** How many single statements, or leases of `acquireShared()`, share it; 0 while one borrower has it for itself. */
   readonly shares: number;
   /** Its last statement without any values, where the driver knows it. */
   readonly statement: string | undefined;
@@ -70,7 +70,8 @@ export function inspectSlot<C>(
   slot: Slot<C>,
   now: number,
 ): ConnectionInfo {
-  const { state, connection, steady, generation, retiring, uses, shares } = slot;
+  const { state, connection, steady, generation, retiring, uses } = slot;
+  const shares = slot.shares + slot.holders;
   const more = connection === undefined ? undefined : driver.describe?.(connection);
   const isUsed = state === "used";
   const isUnused = state === "idle" || state === "checking";

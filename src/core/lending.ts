@@ -5,6 +5,7 @@
  */
 
 import type { Bag } from "./bag.ts";
+import type { Commons } from "./commons.ts";
 import type { Demand } from "./demand.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
 import type { Maintenance } from "./maintenance.ts";
@@ -35,8 +36,12 @@ export interface LendingParts<C> {
   readonly bag: Bag<C>;
   /** Who waits. */
   readonly queue: WaiterQueue<C>;
-  /** Tells who may have one more; only where some are reserved. */
-  readonly demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
+  /** Tells who may have one more; only where some are reserved, or there is more than one kind. */
+  readonly demand: Pick<Demand<C>, "allows" | "allowsSlot" | "isInWay"> | undefined;
+  /** Connections that leases share. */
+  readonly commons: Pick<Commons<C>, "free" | "find" | "ask" | "joined" | "left">;
+  /** Whether another connection comes, or can be opened, for who wants a read-only one, or any. */
+  readonly mayCome: (reader: boolean) => boolean;
   /** Measures how fast those who wait are served, if anybody asks. */
   readonly rate: Pick<ServiceRate, "served"> | undefined;
   /** Judges what is idle. */
@@ -75,7 +80,9 @@ export class Lending<C> {
   readonly #suspension: { readonly on: boolean };
   readonly #bag: Bag<C>;
   readonly #queue: WaiterQueue<C>;
-  readonly #demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
+  readonly #demand: LendingParts<C>["demand"];
+  readonly #commons: LendingParts<C>["commons"];
+  readonly #mayCome: (reader: boolean) => boolean;
   readonly #rate: Pick<ServiceRate, "served"> | undefined;
   readonly #trust: Trust<C>;
   readonly #turn: TurnClock;
@@ -101,6 +108,8 @@ export class Lending<C> {
     this.#bag = parts.bag;
     this.#queue = parts.queue;
     this.#demand = parts.demand;
+    this.#commons = parts.commons;
+    this.#mayCome = parts.mayCome;
     this.#rate = parts.rate;
     this.#trust = parts.trust;
     this.#turn = parts.turn;
@@ -138,8 +147,8 @@ export class Lending<C> {
   }
 
   /**
-   * Lends what somebody wants: for a single statement a connection that others have too, if one takes one more; else an
-   * idle one.
+   * Lends what somebody wants: for a single statement, or to be shared, perhaps a connection that others have; else an idle
+   * one.
    *
    * @param wish What is wanted.
    * @param site Where the acquire was made, if that is known.
@@ -147,21 +156,38 @@ export class Lending<C> {
    */
   lend(wish: Wish, site?: Site): Lease<C> | undefined {
     if (this.#suspension.on) return undefined;
-    const { head } = this.#queue;
+    const { head } = this.#queue.line(wish.reader);
     if (head !== undefined && (head.wish.high || !wish.high)) return undefined;
-    const shared = wish.use === "statement" ? this.#multiplexer?.find(this.#choice(0)) : undefined;
-    if (shared !== undefined) return this.#join(shared, site, 0);
-    if (this.#demand?.allows(wish) === false) return undefined;
-    const slot = this.takeReady();
+    const slot = this.#find(wish);
     return slot === undefined ? undefined : this.#grant(slot, wish, site, 0);
   }
 
-  /** Lends what nobody has. */
+  /** Finds what somebody can be lent who is next. */
+  #find(wish: Wish): Slot<C> | undefined {
+    if (wish.use === "shared") return this.#findCommon(wish);
+    const busy = wish.use === "statement" ? this.#multiplexer?.find(this.#choice(0)) : undefined;
+    return busy ?? this.#findIdle(wish);
+  }
+
+  #findIdle(wish: Wish): Slot<C> | undefined {
+    if (this.#demand?.allows(wish) === false) return undefined;
+    return this.takeReady(wish.reader);
+  }
+
+  /** As long as more may be shared one that is not; if none comes, the one with the fewest leases. */
+  #findCommon(wish: Wish): Slot<C> | undefined {
+    if (!this.#life.isOpen) return undefined;
+    if (this.#commons.free > 0 && this.#demand?.allows(wish) !== false) {
+      const slot = this.takeReady(wish.reader);
+      if (slot !== undefined || this.#mayCome(wish.reader)) return slot;
+    }
+    return this.#commons.find();
+  }
+
   #grant(slot: Slot<C>, wish: Wish, site: Site | undefined, waitMs: number): Lease<C> {
-    if (wish.high) this.#bag.markHigh(slot);
-    return wish.use === "statement"
-      ? this.#join(slot, site, waitMs)
-      : this.#lease(slot, site, waitMs);
+    if (wish.high && !slot.high && slot.shares + slot.holders === 0) this.#bag.markHigh(slot);
+    if (wish.use === "exclusive") return this.#lease(slot, site, waitMs);
+    return wish.use === "shared" ? this.#hold(slot, site, waitMs) : this.#join(slot, site, waitMs);
   }
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
@@ -169,7 +195,7 @@ export class Lending<C> {
     // Who found the slot has read the clock.
     this.#usage.lent(slot, this.#turn.latest);
     slot.site = site;
-    if (this.#bag.counts.idle < this.#minIdle) this.#low();
+    if (this.#bag.idleOf(false) < this.#minIdle) this.#low();
     if (this.#events.ofLeases) return this.#observed(slot, site, waitMs);
     return new PoolLease(this.#home, slot);
   }
@@ -181,24 +207,34 @@ export class Lending<C> {
   }
 
   #join(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
-    this.#multiplexer?.joined(slot, this.#queue.size);
+    this.#multiplexer?.joined(slot, this.#queue.line(false).size);
     const lease = this.#lease(slot, site, waitMs);
     // Else one that is never without statements would never come to its end.
     this.#trust.isWornByNow(slot);
     return lease;
   }
 
+  #hold(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
+    this.#commons.joined(slot, this.#turn.now());
+    const lease = this.#lease(slot, site, waitMs);
+    // Else one that somebody always has would never come to its end.
+    this.#trust.isWornByNow(slot);
+    return lease;
+  }
+
   #choice(waiting: number): Choice {
-    const alone = this.#bag.counts.idle > 0 || this.#bag.total < this.#sizes.max;
+    const alone = this.#bag.top !== undefined || this.#bag.total < this.#sizes.max;
     return { alone, waiting };
   }
 
   /**
    * Takes the idle connection that was used last, if it can be lent as it is; else another that can.
    *
+   * @param reader Whether one that is read-only.
    * @returns Its slot, which is `used` now.
    */
-  takeReady(): Slot<C> | undefined {
+  takeReady(reader = false): Slot<C> | undefined {
+    if (reader) return this.#bag.readerTop && this.#findReady(this.#bag.readerTop);
     const top = this.#bag.top;
     if (top === undefined) return undefined;
     return this.#trust.isFresh(top) ? this.#bag.takeIdle() : this.#findReady(top);
@@ -210,7 +246,7 @@ export class Lending<C> {
     const maintenance = this.#maintenance;
     // The process was frozen: its timers are late.
     if (maintenance.isUnused(top)) maintenance.closeUnused();
-    for (let slot = this.#bag.top; slot !== undefined;) {
+    for (let slot = top.reader ? this.#bag.readerTop : this.#bag.top; slot !== undefined;) {
       const { below }: Slot<C> = slot;
       const isRestless = trust.isRestless(slot);
       if (trust.isWorn(slot)) this.#close(slot);
@@ -244,13 +280,14 @@ export class Lending<C> {
    * @param slot Its slot.
    */
   offer(slot: Slot<C>): void {
-    if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
+    if (this.#demand?.isInWay(slot) === true) this.#close(slot, "exchanged");
+    else if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
     else this.#keep(slot);
   }
 
   /** Whether who is next may have it. */
   #isWanted(slot: Slot<C>): boolean {
-    const { head } = this.#queue;
+    const { head } = this.#queue.line(slot.reader);
     return head !== undefined && this.#demand?.allowsSlot(head.wish, slot) !== false;
   }
 
@@ -277,10 +314,35 @@ export class Lending<C> {
   leftToOthers(slot: Slot<C>): boolean {
     const multiplexer = this.#multiplexer;
     if (multiplexer === undefined) return false;
-    multiplexer.left(slot, this.#queue.size);
+    multiplexer.left(slot, this.#queue.line(false).size);
     if (slot.shares === 0) return false;
     if (this.mayServe && this.#takesWaiter(slot)) this.serve(slot);
     return true;
+  }
+
+  /**
+   * One of those who share a connection has left it.
+   *
+   * @param slot Its slot.
+   * @returns Whether others still have it.
+   */
+  leftToHolders(slot: Slot<C>): boolean {
+    return this.#commons.left(slot);
+  }
+
+  /** Serves those who wait for a connection to be shared, if one can be had without another being given back. */
+  serveShared(): void {
+    if (!this.mayServe || !this.#life.isOpen) return;
+    this.#serveSharedOf(false);
+    this.#serveSharedOf(true);
+  }
+
+  #serveSharedOf(reader: boolean): void {
+    const wish = this.#queue.line(reader).head?.wish;
+    if (wish?.use !== "shared") return;
+    const slot = this.#findCommon(wish);
+    if (slot !== undefined) this.serve(slot);
+    else this.#commons.ask();
   }
 
   /**
@@ -291,48 +353,43 @@ export class Lending<C> {
    * @param slot The slot to begin with.
    */
   serve(slot: Slot<C>): void {
+    const queue = this.#queue;
+    const { reader } = slot;
     this.#serving = true;
     // Who found something to lend has read the clock.
     const now = this.#turn.latest;
     try {
       let ready: Slot<C> | undefined = slot;
       while (ready !== undefined) {
-        const waiter = this.#queue.shift();
+        const waiter = queue.shift(reader);
         if (waiter === undefined) return;
-        const { size } = this.#queue;
+        const { size } = queue;
         if (size === 0) this.#emptied();
         this.#rate?.served(size);
         if (ready.state !== "used") this.#bag.move(ready, "used");
-        const { wish, site } = waiter;
         const waitMs = now - waiter.since;
         this.#usage.waited(waitMs);
-        waiter.lent(
-          ready.shares > 0
-            ? this.#join(ready, site, waitMs)
-            : this.#grant(ready, wish, site, waitMs),
-        );
+        waiter.lent(this.#grant(ready, waiter.wish, waiter.site, waitMs));
         // Who was served may have given back, or asked again.
-        const more = this.#queue.size > 0 && !this.#suspension.on &&
-          (wish.use === "statement" || this.#bag.counts.idle > 0);
-        ready = more ? this.#nextReady(ready) : undefined;
+        const { head } = queue.line(reader);
+        const more = head !== undefined && !this.#suspension.on;
+        ready = more ? this.#nextReady(ready, head.wish) : undefined;
       }
     } finally {
       this.#serving = false;
     }
     // What came back meanwhile and cannot be lent without a check.
-    if (this.#bag.counts.idle > 0 && this.#queue.size > 0) this.#wanted();
+    if (this.#bag.counts.idle > 0 && queue.size > 0) this.#wanted();
   }
 
-  /** What can be lent to who is next: the connection that was lent last, if both share it, else an idle one. */
-  #nextReady(last: Slot<C>): Slot<C> | undefined {
-    if (this.#takesWaiter(last)) return last;
-    const { head } = this.#queue;
-    if (head !== undefined && this.#demand?.allows(head.wish) === false) return undefined;
-    return this.takeReady();
+  /** What can be lent to who is next: the connection that was lent last, if both share it, else another. */
+  #nextReady(last: Slot<C>, wish: Wish): Slot<C> | undefined {
+    if (wish.use === "shared") return this.#findCommon(wish);
+    return this.#takesWaiter(last) ? last : this.#findIdle(wish);
   }
 
   #takesWaiter(slot: Slot<C>): boolean {
     return this.#queue.head?.wish.use === "statement" && this.#life.isOpen &&
-      this.#multiplexer?.takes(slot, this.#choice(this.#queue.size)) === true;
+      this.#multiplexer?.takes(slot, this.#choice(this.#queue.line(false).size)) === true;
   }
 }

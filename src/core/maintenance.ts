@@ -34,7 +34,7 @@ export interface MaintenanceParts<C> {
   /** How many connects could be started now. */
   readonly room: () => number;
   /** Opens a connection that is to replace another. */
-  readonly replace: () => void;
+  readonly replace: (slot: Slot<C>) => void;
   /** Closes one. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Asks for a sign of life on one; never rejected. */
@@ -183,7 +183,7 @@ export class Maintenance<C> {
     for (const slot of bag.idle()) {
       if (!trust.isWorn(slot)) continue;
       if (bag.counts.idle > sizes.minIdle) close(slot);
-      else if (room() > 0) return replace();
+      else if (room() > 0) return replace(slot);
       else if (bag.counts.connecting === 0) close(slot);
     }
   }

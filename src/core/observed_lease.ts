@@ -28,7 +28,7 @@ export class ObservedLease<C> extends PoolLease<C> {
     this.#events = events;
     this.#turn = turn;
     this.#since = turn.now();
-    this.#shared = slot.shares > 0;
+    this.#shared = slot.shares + slot.holders > 0;
     this.#label = label;
   }
 

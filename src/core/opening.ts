@@ -38,9 +38,10 @@ export interface OpeningHome<C> {
   /**
    * A connect failed, and the next would fail alike.
    *
+   * @param slot Its slot; gone by now.
    * @param error Why.
    */
-  rejected(error: unknown): void;
+  rejected(slot: Slot<C>, error: unknown): void;
   /**
    * A connect failed; the next may fare better.
    *
@@ -74,7 +75,7 @@ export interface OpeningParts<C> {
   /** The books. */
   readonly bag: Pick<Bag<C>, "add" | "counts" | "total">;
   /** How many are wanted. */
-  readonly demand: Pick<Demand<C>, "count">;
+  readonly demand: Pick<Demand<C>, "next" | "count">;
   /** How many are wanted although nobody waits for one. */
   readonly stock: Pick<Stock<C>, "isLow" | "isWaited" | "mayTry">;
   /** Numbers the generations. */
@@ -119,20 +120,14 @@ export class Opening<C> {
   grow(): void {
     const { life, demand, stock, outage } = this.#parts;
     while (life.isOpen && this.room > 0) {
-      const waited = this.#isWaited();
+      const reader = demand.next;
+      const waited = reader !== undefined;
       if (!waited && !stock.isLow) return;
       if (this.#isPaced()) return;
       if (!outage.mayTry) return outage.wait(demand.count > 0 || stock.isWaited);
       if (!waited && !stock.mayTry()) return;
-      this.#connect(!waited);
+      this.#connect(reader === true, !waited);
     }
-  }
-
-  /** Whether somebody waits for whom no connection is coming. */
-  #isWaited(): boolean {
-    const { bag, demand } = this.#parts;
-    const { connecting, checking } = bag.counts;
-    return connecting + checking < demand.count;
   }
 
   /** Whether as many connects are under way as the server should bear now. */
@@ -141,28 +136,37 @@ export class Opening<C> {
     return bag.counts.connecting >= (outage.on ? 1 : slowStart.limit);
   }
 
-  /** A worn connection is in use for want of another: tries whether there is one by now. */
-  replaceLater(): void {
-    if (this.#parts.outage.on) this.replace();
+  /**
+   * A worn connection is in use for want of another: tries whether there is one by now.
+   *
+   * @param reader Whether one that is read-only.
+   */
+  replaceLater(reader: boolean): void {
+    if (this.#parts.outage.on) this.replace(reader);
   }
 
-  /** A worn connection is to be replaced before it is closed: opens another, if none is coming, and it may. */
-  replace(): void {
+  /**
+   * A worn connection is to be replaced before it is closed: opens another, if none is coming, and it may.
+   *
+   * @param reader Whether one that is read-only.
+   */
+  replace(reader: boolean): void {
     const { life, bag, outage } = this.#parts;
     if (!life.isOpen || this.room === 0 || !outage.mayTry || bag.counts.connecting > 0) return;
-    this.#connect(true);
+    this.#connect(reader, true);
   }
 
-  #connect(background: boolean): void {
+  #connect(reader: boolean, background: boolean): void {
     const { driver, options, clock, bag, generations, events } = this.#parts;
     const { connectTimeoutMs, session, maxUses, maxLifetimeMs } = options;
-    const slot = new Slot<C>(generations.current);
+    const slot = new Slot<C>(generations.current, reader);
     const steady = new SteadyConnection(driver, {
       connectTimeoutMs,
       session,
       maxUses,
       maxLifetimeMs,
       clock,
+      readOnly: reader,
       nextEpoch: () => ++this.#epoch,
       onLost: (cause) => this.#lost(slot, cause),
     });
@@ -212,7 +216,7 @@ export class Opening<C> {
     removal.drop(slot);
     slot.steady?.destroy();
     if (life.isOpen) {
-      if (isRejected(driver, error)) home.rejected(error);
+      if (isRejected(driver, error)) home.rejected(slot, error);
       else {
         outage.failed(error);
         home.failed(slot, error);

@@ -55,6 +55,15 @@ export interface PoolOptions<C = unknown> {
    */
   readonly maxWaiters?: number;
   /**
+   * Most connections that are shared by leases of `acquireShared()`, within {@linkcode PoolOptions.max}; one that takes no
+   * more of them, as it is to be replaced or somebody left it in a transaction, does not count. Integer, at least 0. `0`:
+   * none is, and each of these leases has a connection of its own; so it is also with drivers whose `sharing` is not
+   * `"multiplex"`, as `stats().sharing` tells.
+   *
+   * @default {0}
+   */
+  readonly maxShared?: number;
+  /**
    * Connections of {@linkcode PoolOptions.max} that only acquires with `priority: "high"` may take, so that a health check
    * gets through when all others wait. Integer, at least 0 and less than `max`.
    *
@@ -249,6 +258,7 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "maxIdle",
   "maxPendingConnects",
   "maxWaiters",
+  "maxShared",
   "reserved",
   "lateWaiters",
   "acquireTimeoutMs",
@@ -310,6 +320,7 @@ export function resolvePoolOptions<C>(
     maxIdle,
     maxPendingConnects,
     maxWaiters = Infinity,
+    maxShared = 0,
     reserved = 0,
     lateWaiters = "queue",
     acquireTimeoutMs = 10_000,
@@ -342,6 +353,7 @@ export function resolvePoolOptions<C>(
       ? undefined
       : checkInteger(action, "maxPendingConnects", maxPendingConnects, 1, false),
     maxWaiters: checkInteger(action, "maxWaiters", maxWaiters, 0, true),
+    maxShared: checkInteger(action, "maxShared", maxShared, 0, false),
     reserved: checkReserved(action, reserved, max),
     lateWaiters: checkWord(action, "lateWaiters", lateWaiters, LATE_WAITERS),
     acquireTimeoutMs: checkDuration(action, "acquireTimeoutMs", acquireTimeoutMs, {

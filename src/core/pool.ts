@@ -12,9 +12,11 @@ import { Bag } from "./bag.ts";
 import { Checking } from "./checking.ts";
 import { cleaningNeeded } from "./cleaning.ts";
 import { Closing } from "./closing.ts";
+import { Commons } from "./commons.ts";
 import { Demand } from "./demand.ts";
 import type { Driver } from "./driver.ts";
 import { PoolClosedError } from "./errors.ts";
+import { Exchange } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
 import { Generations, scopeOfFailure } from "./generations.ts";
 import { type ConnectionInfo, inspect, inspectSlot } from "./inspection.ts";
@@ -44,6 +46,7 @@ import { enter, leave, type ManagedPool } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
 import { ServiceRate } from "./service_rate.ts";
+import { PoolSharedLease, type SharedLease } from "./shared_lease.ts";
 import { mostConnections } from "./sharing.ts";
 import type { Site } from "./site.ts";
 import { Shrinking, Sizing } from "./sizing.ts";
@@ -59,7 +62,16 @@ import { checkFunction } from "./validate.ts";
 import type { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiting } from "./waiting.ts";
-import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT, STATEMENT_HIGH, type Wish } from "./wish.ts";
+import {
+  EXCLUSIVE,
+  FOR_MANY,
+  FOR_ONE,
+  FOR_STATEMENT,
+  READER_FOR_MANY,
+  READER_FOR_ONE,
+  type Wish,
+  type Wishes,
+} from "./wish.ts";
 
 /** A connection that is lost so soon after it became idle is a setback, in milliseconds. */
 const SHORT_LIVED_MS = 1_000;
@@ -85,8 +97,12 @@ const SHORT_LIVED_MS = 1_000;
 export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #options: ResolvedPoolOptions<C>;
   #name: string;
-  /** Whether single statements may share a connection. */
-  readonly #shares: boolean;
+  /** What a single statement wants, and who shares. */
+  readonly #forStatement: Wishes;
+  readonly #forShared: Wishes;
+  readonly #commons: Commons<C>;
+  /** Makes room where some connections are read-only. */
+  readonly #exchange: Exchange<C> | undefined;
   readonly #sizes: Sizing;
   readonly #suspension = new Suspension();
   readonly #bag = new Bag<C>();
@@ -127,10 +143,19 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const { clock, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
       resolved.unavailable === "wait" && resolved.lateWaiters === "queue";
-    this.#shares = resolved.multiplex === "auto" && driver.sharing === "multiplex";
+    const canShare = driver.sharing === "multiplex";
+    const packs = resolved.multiplex === "auto" && canShare;
+    const shares = resolved.maxShared > 0 && canShare;
+    const hasReaders = driver.readers === true;
+    this.#forStatement = packs ? FOR_STATEMENT : FOR_ONE;
+    this.#forShared = shares
+      ? hasReaders ? READER_FOR_MANY : FOR_MANY
+      : hasReaders
+      ? READER_FOR_ONE
+      : FOR_ONE;
     const sizes = this.#sizes = new Sizing(resolved, mostConnections(driver));
     const suspension = this.#suspension;
-    const multiplexer = this.#multiplexer = this.#shares
+    const multiplexer = this.#multiplexer = packs
       ? new Multiplexer(driver, clock, resolved)
       : undefined;
     const countsUses = maxUses !== Infinity;
@@ -184,7 +209,17 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       timeoutError: (timeoutMs) => expiry.error(timeoutMs),
       emptied,
     });
-    const demand = new Demand<C>({ sizes, suspension, bag, queue });
+    const commons = this.#commons = new Commons<C>({
+      driver,
+      maxShared: resolved.maxShared,
+      checkTimeoutMs: resolved.checkTimeoutMs,
+      clock: turn,
+      trust,
+      generations,
+      events,
+      changed: grow,
+    });
+    const demand = new Demand<C>({ sizes, suspension, bag, queue, commons });
     const rate = this.#rate = resolved.lateWaiters === "refuse" ? new ServiceRate(turn) : undefined;
     this.#refusal = new Refusal<C>({
       options: resolved,
@@ -192,6 +227,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       suspension,
       bag,
       queue,
+      commons,
       rate,
       readiness,
       outage,
@@ -208,6 +244,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       bag,
       shared: multiplexer,
       usage,
+      commons,
       events,
       freed,
     });
@@ -243,7 +280,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       trust,
       outage,
       room: () => this.#opening.room,
-      replace: () => this.#opening.replace(),
+      replace: (slot) => this.#opening.replace(slot.reader),
       close,
       check: (slot) => this.#checking.check(slot, "keepalive"),
       closed: grow,
@@ -258,7 +295,15 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       suspension,
       bag,
       queue,
-      demand: resolved.reserved > 0 ? demand : undefined,
+      demand: resolved.reserved > 0 || hasReaders ? demand : undefined,
+      commons,
+      mayCome: (reader) => {
+        const { top, readerTop, counts, total } = bag;
+        if (bag.coming(reader) > 0 || (reader ? readerTop : top) !== undefined) return true;
+        // Those of the other kind can make room.
+        return !outage.on &&
+          (total < sizes.max || counts.closing > 0 || top !== undefined || readerTop !== undefined);
+      },
       rate,
       trust,
       turn,
@@ -277,7 +322,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
           events,
           isLendable: (slot) => this.#isKept(slot),
           answered,
-          replaceLater: () => this.#opening.replaceLater(),
+          replaceLater: (reader) => this.#opening.replaceLater(reader),
         }),
       maintenance,
       close,
@@ -287,6 +332,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       emptied,
       wanted: grow,
     });
+
+    this.#exchange = hasReaders
+      ? new Exchange<C>({ life, bag, demand, commons, removal })
+      : undefined;
 
     // How they come, and come again.
     this.#checking = new Checking<C>({
@@ -324,9 +373,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
           maintenance.look();
           this.#grow();
         },
-        rejected: (error) => {
+        rejected: (slot, error) => {
           stock.failed(error);
-          this.#refusal.rejected(error);
+          this.#refusal.rejected(error, slot.reader);
         },
         failed: (slot, error) => {
           this.#losses.note(slot, scopeOfFailure(driver, error));
@@ -373,8 +422,28 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const refused = this.#refused;
     // Kept, they would keep the lease from being collected.
     this.#lent = this.#refused = noop;
-    this.#lend(lent, refused, options, "exclusive");
+    this.#lend(lent, refused, options, FOR_ONE);
     return promise;
+  }
+
+  /**
+   * Lends a connection together with others, for single statements: `maxShared` connections at most are shared so. As long
+   * as there are fewer, one more is, idle or newly opened; then the one with the fewest leases, never one that is in a
+   * transaction, in doubt, or to be replaced. Where nothing can be shared it is a lease of its own, as `stats().sharing`
+   * and the lease's `shared` tell.
+   *
+   * Who waits for such a lease and who waits for another are served in the order they came.
+   *
+   * @param options Signal, deadline and priority of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws What {@linkcode Pool.acquire} throws.
+   */
+  async acquireShared(options?: AcquireOptions): Promise<SharedLease<C>> {
+    const wishes = this.#forShared;
+    const lease = await new Promise<Lease<C>>((lent, refused) => {
+      this.#lend(lent, refused, options, wishes);
+    });
+    return new PoolSharedLease(lease, wishes.normal.use === "shared");
   }
 
   /** Whether nothing can be said against one more waiter. */
@@ -428,7 +497,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
-    const waiter = this.#lend(lent, refused, options, "exclusive");
+    const waiter = this.#lend(lent, refused, options, FOR_ONE);
     return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
@@ -447,7 +516,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     refused: (error: unknown) => void,
     options?: AcquireOptions,
   ): () => void {
-    const waiter = this.#lend(lent, refused, options, this.#shares ? "statement" : "exclusive");
+    const waiter = this.#lend(lent, refused, options, this.#forStatement);
     return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
   }
 
@@ -456,12 +525,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     options: AcquireOptions | undefined,
-    use: "exclusive" | "statement",
+    wishes: Wishes,
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
     let site: Site | undefined;
-    let high = false;
+    let wish = wishes.normal;
     if (options !== undefined) {
       try {
         checkAcquireOptions(options);
@@ -470,13 +539,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       }
       timeoutMs = options.timeoutMs ?? timeoutMs;
       signal = options.signal ?? undefined;
-      high = options.priority === "high";
+      if (options.priority === "high") wish = wishes.high;
       const { label } = options;
       if (label !== undefined) site = { label, stack: undefined };
       if (signal?.aborted) return void refused(signal.reason);
     }
     if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
-    const wish = WISHES[use][high ? 1 : 0];
     const lease = this.#lending.lend(wish, site);
     if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal.ofNewcomer(timeoutMs, wish);
@@ -503,7 +571,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   ): Waiter<C> {
     const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, wish, site);
     const bag = this.#bag;
-    if (bag.total < this.#sizes.max || bag.counts.idle > 0) this.#grow();
+    const mayServe = bag.total < this.#sizes.max || bag.counts.idle > 0;
+    // Others may have to make room for it, or have to be asked for a sign of life.
+    if (mayServe || this.#exchange !== undefined || wish.use === "shared") this.#grow();
     return waiter;
   }
 
@@ -586,6 +656,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       resetting,
       closing,
       waiters: this.#queue.size,
+      shared: this.#commons.connections,
+      sharedLeases: this.#commons.leases,
+      sharing: this.#forShared.normal.use === "shared",
     };
   }
 
@@ -746,8 +819,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
 
   /** Checks idle connections and opens new ones, as many as are waited for and allowed. */
   #grow(): void {
+    if (this.#queue.size > 0) this.#lending.serveShared();
     if (this.#bag.counts.idle > 0) this.#checking.checkIdle();
     this.#opening.grow();
+    this.#exchange?.makeRoom();
   }
 
   /** The last one that waited waits no more. */
@@ -810,10 +885,5 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#lending.welcome(slot);
   }
 }
-
-const WISHES = {
-  exclusive: [EXCLUSIVE, EXCLUSIVE_HIGH],
-  statement: [STATEMENT, STATEMENT_HIGH],
-} as const;
 
 function noop(): void {}

@@ -38,9 +38,11 @@ export interface RefusalParts<C> {
   /** Who waits for the pool to be ready. */
   readonly readiness: Pick<Readiness<C>, "refuse">;
   /** The books. */
-  readonly bag: Pick<Bag<C>, "slots" | "counts" | "total" | "usedHigh">;
+  readonly bag: Pick<Bag<C>, "slots" | "counts" | "coming" | "idleOf" | "total" | "usedHigh">;
   /** Who waits. */
-  readonly queue: Pick<WaiterQueue<C>, "head" | "has" | "high" | "size">;
+  readonly queue: Pick<WaiterQueue<C>, "all" | "has" | "line" | "size">;
+  /** How many more connections may be shared. */
+  readonly commons: { readonly free: number };
   /** Tells how long a newcomer will wait, if that may be a reason. */
   readonly rate: Pick<ServiceRate, "tooLongMs"> | undefined;
   /** Whether the server can be had. */
@@ -54,6 +56,9 @@ export interface RefusalParts<C> {
   /** The pool's counts. */
   readonly stats: () => PoolCounts;
 }
+
+/** Whether read-only: both kinds of connections. */
+const KINDS = [false, true] as const;
 
 /** Decides who is let into the queue, and who has to leave it because a connect failed. */
 export class Refusal<C> {
@@ -72,7 +77,7 @@ export class Refusal<C> {
    * @returns The error; `undefined` if it may wait.
    */
   ofNewcomer(timeoutMs: number, wish: Wish): Error | undefined {
-    if (this.#isHopeless()) return this.#unavailable();
+    if (this.#isHopeless(wish.reader)) return this.#unavailable();
     const { options, sizes, bag, outage, suspension, stats } = this.#parts;
     if (timeoutMs === 0) {
       if (this.#ahead(wish) < this.#coming(wish)) return undefined;
@@ -86,10 +91,13 @@ export class Refusal<C> {
     return this.#tooLate(timeoutMs, wish);
   }
 
-  /** How many are served before a newcomer. */
+  /** How many connections go to others before a newcomer has one: those who share need few. */
   #ahead(wish: Wish): number {
-    const { queue } = this.#parts;
-    return wish.high ? queue.high : queue.size;
+    const { queue, commons } = this.#parts;
+    const { size, high, shared } = queue.line(wish.reader);
+    if (wish.high) return high;
+    if (shared === 0) return size;
+    return size - shared + (wish.use === "shared" ? 0 : Math.min(shared, commons.free));
   }
 
   /** Whether as many wait as may, not counting those for whom a connection comes. */
@@ -104,11 +112,14 @@ export class Refusal<C> {
    * that are reserved do not come for everybody.
    */
   #coming(wish: Wish): number {
-    const { sizes, bag, room, outage, suspension } = this.#parts;
+    const { sizes, bag, commons, room, outage, suspension } = this.#parts;
     if (suspension.on) return 0;
-    const { connecting, checking, idle, used } = bag.counts;
-    const coming = connecting + checking + idle;
-    const free = room();
+    // Those that are shared are being asked for a sign of life.
+    if (wish.use === "shared" && commons.free === 0) return Infinity;
+    const { connecting, used } = bag.counts;
+    const coming = bag.coming(wish.reader) + bag.idleOf(wish.reader);
+    // Idle ones of the other kind make room.
+    const free = room() + bag.idleOf(!wish.reader);
     const opening = !outage.on ? free : connecting > 0 || !outage.mayTry ? 0 : Math.min(1, free);
     if (sizes.reserved === 0 || wish.high) return coming + opening;
     const allowed = sizes.max - sizes.reserved - (used - bag.usedHigh);
@@ -134,19 +145,20 @@ export class Refusal<C> {
    * @returns The error; `undefined` if it is of use.
    */
   ofReadiness(): Error | undefined {
-    return this.#isHopeless() ? this.#unavailable() : undefined;
+    return this.#isHopeless(false) ? this.#unavailable() : undefined;
   }
 
   /**
    * A connect failed in vain: the next would fail alike.
    *
    * @param error Why.
+   * @param reader Whether of a read-only connection: those have a login of their own.
    */
-  rejected(error: unknown): void {
+  rejected(error: unknown, reader: boolean): void {
     const { readiness, stats } = this.#parts;
     const rejected = (): Error => connectError(error, false, stats());
-    readiness.refuse(() => true, rejected);
-    this.#refuse(() => true, rejected);
+    if (!reader) readiness.refuse(() => true, rejected);
+    this.#refuse(({ wish }) => wish.reader === reader, rejected);
   }
 
   /**
@@ -159,7 +171,7 @@ export class Refusal<C> {
     const unavailable = (): Error => connectError(error, true, stats());
     readiness.refuse((timeoutMs) => timeoutMs === 0, unavailable);
     this.#refuse((waiter) => waiter.timeoutMs === 0, unavailable);
-    if (this.#failsFast()) this.#refuseUnavailable();
+    for (const reader of KINDS) if (this.#failsFast(reader)) this.#refuseUnavailable(reader);
   }
 
   /** Nothing is lent any more for the time being: refuses who must not queue. */
@@ -170,24 +182,28 @@ export class Refusal<C> {
 
   /** A connection is gone: refuses all for whom none is left, if that is wanted. */
   lost(): void {
-    if (this.#parts.queue.size > 0 && this.#isHopeless()) this.#refuseUnavailable();
+    if (this.#parts.queue.size === 0) return;
+    for (const reader of KINDS) {
+      const { size } = this.#parts.queue.line(reader);
+      if (size > 0 && this.#isHopeless(reader)) this.#refuseUnavailable(reader);
+    }
   }
 
   /** Whether nobody waits for a server that cannot be had, if that is wanted and so. */
-  #isHopeless(): boolean {
-    if (!this.#failsFast()) return false;
+  #isHopeless(reader: boolean): boolean {
+    if (!this.#failsFast(reader)) return false;
     const { sizes, bag, outage } = this.#parts;
     // Whoever comes first after the pause waits for the attempt that is due.
     return bag.counts.connecting > 0 || !outage.mayTry || bag.total >= sizes.max;
   }
 
   /** Whether waiting is no use: the server cannot be had, and no connection is left that may be lent again. */
-  #failsFast(): boolean {
+  #failsFast(reader: boolean): boolean {
     const { options, bag, outage, isLendable } = this.#parts;
     if (options.unavailable === "wait" || !outage.on) return false;
     for (const slot of bag.slots()) {
       if (slot.state === "connecting" || slot.state === "closing") continue;
-      if (isLendable(slot)) return false;
+      if (slot.reader === reader && isLendable(slot)) return false;
     }
     return true;
   }
@@ -198,22 +214,18 @@ export class Refusal<C> {
   }
 
   /** Nothing is left that could come back: only who waits for a connect that is under way waits on. */
-  #refuseUnavailable(): void {
+  #refuseUnavailable(reader: boolean): void {
     const { bag, readiness } = this.#parts;
     let trials = bag.counts.connecting;
     const unavailable = (): Error => this.#unavailable();
-    if (trials === 0) readiness.refuse(() => true, unavailable);
-    this.#refuse(() => trials-- <= 0, unavailable);
+    if (trials === 0 && !reader) readiness.refuse(() => true, unavailable);
+    this.#refuse(({ wish }) => wish.reader === reader && trials-- <= 0, unavailable);
   }
 
   /** Rejects waiters; each gets an error object of its own. */
   #refuse(which: (waiter: Waiter<C>) => boolean, makeError: () => Error): void {
     const { queue, leave, events } = this.#parts;
-    const concerned: Waiter<C>[] = [];
-    for (let waiter = queue.head; waiter !== undefined; waiter = waiter.next) {
-      if (which(waiter)) concerned.push(waiter);
-    }
-    for (const waiter of concerned) {
+    for (const waiter of queue.all().filter(which)) {
       // The callbacks before may have ended its wait.
       if (!queue.has(waiter)) continue;
       leave(waiter);

@@ -30,10 +30,12 @@ export interface RemovalParts<C> {
   readonly clock: Pick<Clock, "now">;
   /** The books. */
   readonly bag: Bag<C>;
-  /** Knows which connections are shared, if any can be. */
+  /** Knows which connections single statements share, if any can. */
   readonly shared: Forgetting<C> | undefined;
   /** Counts and measures. */
   readonly usage: Pick<Usage<C>, "over">;
+  /** Knows which connections leases share. */
+  readonly commons: { forget(slot: Slot<C>): void };
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
   /** Called when a place became free. */
@@ -112,9 +114,10 @@ export class Removal<C> {
    * @param slot Its slot; gone from now on.
    */
   drop(slot: Slot<C>): void {
-    const { clock, bag, shared, usage } = this.#parts;
-    if (slot.state === "used") usage.over(slot, clock.now(), slot.shares > 0);
+    const { clock, bag, shared, commons, usage } = this.#parts;
+    if (slot.state === "used") usage.over(slot, clock.now(), slot.shares + slot.holders > 0);
     shared?.forget(slot, slot.shares);
+    if (slot.holders > 0) commons.forget(slot);
     bag.move(slot, "gone");
     slot.cleaning?.abort();
   }

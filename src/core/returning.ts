@@ -33,7 +33,7 @@ export interface ReturningParts<C> {
   /** Closes what cannot be lent again. */
   readonly removal: Pick<Removal<C>, "close" | "destroy">;
   /** Lends on what can. */
-  readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+  readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers" | "leftToHolders">;
   /** Counts and measures. */
   readonly usage: Pick<Usage<C>, "over">;
   /** Who watches. */
@@ -43,7 +43,7 @@ export interface ReturningParts<C> {
   /** The server has answered on a connection that nobody has. */
   readonly answered: (slot: Slot<C>, doubts: number) => void;
   /** A worn connection is in use for want of another. */
-  readonly replaceLater: () => void;
+  readonly replaceLater: (reader: boolean) => void;
 }
 
 /**
@@ -56,7 +56,7 @@ export class Returning<C> implements LeaseHome<C> {
   readonly #clock: Pick<Clock, "now">;
   readonly #usage: Pick<Usage<C>, "over">;
   readonly #trust: Trust<C>;
-  readonly #lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers">;
+  readonly #lending: ReturningParts<C>["lending"];
 
   /** @param parts Where connections that come back can go. */
   constructor(parts: ReturningParts<C>) {
@@ -74,25 +74,29 @@ export class Returning<C> implements LeaseHome<C> {
     if (slot.state !== "used" || connection === undefined) return;
     // Before anything is judged: a look at the clock may raise doubts.
     const now = this.#clock.now();
+    const isHeld = slot.holders > 0;
+    if (isHeld && this.#lending.leftToHolders(slot)) return;
     const shared = slot.shares > 0;
     if (shared && this.#lending.leftToOthers(slot)) return;
     const status = this.#driver.status(connection);
     const trust = this.#trust;
     if (status === "idle" && trust.isPlain(slot) && trust.isTrusted(slot)) {
-      this.#usage.over(slot, now, shared);
+      this.#usage.over(slot, now, shared || isHeld);
       return this.#lending.offer(slot);
     }
     const { removal, isLendable, replaceLater, options } = this.#parts;
     if (status === "busy" || status === "unknown") return removal.destroy(slot, "dirty");
-    this.#usage.over(slot, now, shared);
+    this.#usage.over(slot, now, shared || isHeld);
     if (!isLendable(slot) || trust.isWornByNow(slot)) return removal.close(slot);
-    if (slot.retiring) replaceLater();
+    if (slot.retiring) replaceLater(slot.reader);
     const level = cleaningNeeded(options.reset, status, shared);
     if (level === "none") this.#lending.welcome(slot);
     else void this.#clean(slot, level);
   }
 
   discard(slot: Slot<C>): void {
+    // Who shares it has no right to.
+    if (slot.holders > 0) return this.takeBack(slot);
     if (slot.state === "used") this.#parts.removal.destroy(slot, "destroyed");
   }
 

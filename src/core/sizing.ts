@@ -114,7 +114,7 @@ export class Shrinking<C> {
     for (const slot of bag.slots()) {
       slot.plainUntil = 0;
       // One that is never without statements would never come back.
-      if (slot.shares > 0 && shared-- > 0) removal.retire(slot, "resized");
+      if (slot.shares + slot.holders > 0 && shared-- > 0) removal.retire(slot, "resized");
     }
   }
 

@@ -59,8 +59,12 @@ export class Slot<C> {
   turn = 0;
   /** Of a shared connection: when it last answered a statement, in the clock's monotonic time. */
   answeredAt = 0;
+  /** How many shared leases have the connection; 0 while nothing but one lease, or single statements, does. */
+  holders = 0;
   /** Generation of the pool in which it was opened; one of an older, or of none, is not lent again. */
   generation: number;
+  /** Whether the connection was opened read-only. */
+  readonly reader: boolean;
   /** Neighbours in the ring of the shared. */
   left: Slot<C> | undefined = undefined;
   right: Slot<C> | undefined = undefined;
@@ -68,7 +72,8 @@ export class Slot<C> {
   below: Slot<C> | undefined = undefined;
   above: Slot<C> | undefined = undefined;
 
-  constructor(generation: number) {
+  constructor(generation: number, reader = false) {
     this.generation = generation;
+    this.reader = reader;
   }
 }

@@ -32,6 +32,12 @@ export interface PoolCounts {
   readonly closing: number;
   /** Acquires that wait. */
   readonly waiters: number;
+  /** Of the used: those that are held by shared leases. */
+  readonly shared: number;
+  /** Shared leases on them. */
+  readonly sharedLeases: number;
+  /** Whether leases share connections; `false`: `acquireShared()` gives each a connection of its own. */
+  readonly sharing: boolean;
 }
 
 /** The pool's counts at one instant, and what has been counted and measured since it was made. */

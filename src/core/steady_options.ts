@@ -122,6 +122,12 @@ export interface SteadyConnectionOptions<C = unknown> {
    */
   readonly nextEpoch?: () => number;
   /**
+   * Whether the driver is to open read-only connections, as far as it can ({@linkcode Driver.readers}).
+   *
+   * @default {false}
+   */
+  readonly readOnly?: boolean;
+  /**
    * Source of time and timers.
    *
    * @default {systemClock}
@@ -151,6 +157,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SteadyConnectionOptions>
   "onLost",
   "onReopened",
   "nextEpoch",
+  "readOnly",
   "clock",
 ]);
 
@@ -198,6 +205,7 @@ export function resolveSteadyOptions<C>(
     onLost: checkFunction(action, "onLost", onLost),
     onReopened: checkFunction(action, "onReopened", onReopened),
     nextEpoch: checkFunction(action, "nextEpoch", nextEpoch),
+    readOnly: checkBoolean(action, "readOnly", options.readOnly) ?? false,
     clock,
   };
 }

@@ -163,21 +163,24 @@ export class Physical<C> {
   }
 
   async #open(): Promise<C> {
-    const { clock, connectTimeoutMs, session } = this.#options;
+    const { clock, connectTimeoutMs, session, readOnly } = this.#options;
     const abort = new AbortController();
     this.#abortOpening = abort;
     try {
-      const connection = await withDeadline((signal) => this.#driver.connect({ signal }), {
-        clock,
-        timeoutMs: connectTimeoutMs,
-        signal: abort.signal,
-        timeoutError: () =>
-          new ConnectError(
-            `Cannot connect as the server did not answer within ${connectTimeoutMs} ms`,
-            { code: "CONNECT_TIMEOUT", retryable: true },
-          ),
-        onLate: (late) => this.#driver.destroy(late),
-      });
+      const connection = await withDeadline(
+        (signal) => this.#driver.connect({ signal, readOnly }),
+        {
+          clock,
+          timeoutMs: connectTimeoutMs,
+          signal: abort.signal,
+          timeoutError: () =>
+            new ConnectError(
+              `Cannot connect as the server did not answer within ${connectTimeoutMs} ms`,
+              { code: "CONNECT_TIMEOUT", retryable: true },
+            ),
+          onLate: (late) => this.#driver.destroy(late),
+        },
+      );
       this.#opens++;
       // Closed between the driver's answer and this continuation: nobody is left to own the connection.
       if (abort.signal.aborted) this.#discard(connection, abort.signal.reason);

@@ -22,9 +22,9 @@ export interface StockParts<C> {
   /** How many are kept. */
   readonly sizes: Pick<Sizes, "minIdle">;
   /** The books. */
-  readonly bag: Pick<Bag<C>, "counts">;
+  readonly bag: Pick<Bag<C>, "counts" | "coming" | "idleOf">;
   /** How many those who wait will take. */
-  readonly demand: { readonly count: number };
+  readonly demand: { of(reader: boolean): number };
   /** Who waits for the pool to be ready. */
   readonly readiness: { readonly isShort: boolean; readonly isWaited: boolean };
   /** Called when the next connect may be tried. */
@@ -50,8 +50,8 @@ export class Stock<C> {
   /** Whether fewer connections are idle, or will be, than there should be. */
   get isLow(): boolean {
     const { sizes, bag, demand, readiness } = this.#parts;
-    const { connecting, checking, idle, resetting } = bag.counts;
-    return connecting + checking + idle + resetting - demand.count < sizes.minIdle ||
+    const stocked = bag.coming(false) + bag.idleOf(false) + bag.counts.resetting;
+    return stocked - demand.of(false) < sizes.minIdle ||
       readiness.isShort;
   }
 

@@ -43,7 +43,7 @@ export class Usage<C> {
   lent(slot: Slot<C>, now: number): void {
     this.#acquires++;
     slot.uses++;
-    if (slot.shares < 2) slot.lentAt = now;
+    if (slot.shares + slot.holders < 2) slot.lentAt = now;
   }
 
   /**
@@ -60,7 +60,7 @@ export class Usage<C> {
    *
    * @param slot Its slot.
    * @param now The time.
-   * @param shared Whether single statements had shared it.
+   * @param shared Whether several had it at the same time.
    */
   over(slot: Slot<C>, now: number, shared: boolean): void {
     const ms = now - slot.lentAt;
@@ -123,8 +123,8 @@ export class Usage<C> {
   /** Leases and single statements that are not over. */
   #leases(): number {
     let leases = 0;
-    for (const { state, shares } of this.#bag.slots()) {
-      if (state === "used") leases += Math.max(1, shares);
+    for (const { state, shares, holders } of this.#bag.slots()) {
+      if (state === "used") leases += Math.max(1, shares + holders);
     }
     return leases;
   }

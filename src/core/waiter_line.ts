@@ -14,6 +14,8 @@ export class WaiterLine<C> {
   size = 0;
   /** How many of them are of high priority. */
   high = 0;
+  /** How many of them take a connection that others have, too, for as long as they like. */
+  shared = 0;
   #tail: Waiter<C> | undefined = undefined;
   #lastHigh: Waiter<C> | undefined = undefined;
 
@@ -34,6 +36,7 @@ export class WaiterLine<C> {
    */
   push(waiter: Waiter<C>): void {
     this.size++;
+    if (waiter.wish.use === "shared") this.shared++;
     if (waiter.wish.high) return this.#pushHigh(waiter);
     const tail = this.#tail;
     if (tail === undefined) this.head = waiter;
@@ -71,6 +74,7 @@ export class WaiterLine<C> {
     // A served waiter that is old already would keep all younger ones from being collected young.
     waiter.next = waiter.previous = undefined;
     this.size--;
+    if (waiter.wish.use === "shared") this.shared--;
     if (!waiter.wish.high) return;
     this.high--;
     if (waiter === this.#lastHigh) this.#lastHigh = previous;

@@ -10,17 +10,19 @@ import type { Waiter } from "./waiter.ts";
 import { WaiterLine } from "./waiter_line.ts";
 
 /**
- * A FIFO queue, with a place in front for those of high priority, and one timer for all deadlines.
+ * A FIFO queue, with a place in front for those of high priority, and one timer for all deadlines. Who wants a read-only
+ * connection stands in a line of its own, as nobody else could take what is there for him.
  *
  * Waiters with equal timeouts queue in the order of their deadlines, so the queue itself is their timetable:
  * `#earliest` walks along it and never back. Only deadlines that are earlier than one queued before go to a heap, and
- * those of high priority.
+ * those of high priority, and of the second line.
  */
 export class WaiterQueue<C> {
   readonly #clock: Clock;
   readonly #onDeadline: () => void;
   readonly #outOfOrder = new DeadlineHeap<C>();
-  readonly #line = new WaiterLine<C>();
+  readonly #plain = new WaiterLine<C>();
+  readonly #readers = new WaiterLine<C>();
   /** First waiter whose deadline is in order. */
   #earliest: Waiter<C> | undefined;
   /** Latest deadline that is in order. */
@@ -39,7 +41,7 @@ export class WaiterQueue<C> {
 
   /** How many wait. */
   get size(): number {
-    return this.#line.size;
+    return this.#plain.size + this.#readers.size;
   }
 
   /**
@@ -49,29 +51,43 @@ export class WaiterQueue<C> {
    * @returns `false` once it was shifted, removed or expired.
    */
   has(waiter: Waiter<C>): boolean {
-    return this.#line.has(waiter);
+    return this.line(waiter.wish.reader).has(waiter);
   }
 
-  /** How many of them are of high priority. */
-  get high(): number {
-    return this.#line.high;
-  }
-
-  /** Who is served next: who waits longest of those of the highest priority. */
+  /** Who is served next of those who want no read-only connection. */
   get head(): Waiter<C> | undefined {
-    return this.#line.head;
+    return this.#plain.head;
   }
 
   /**
-   * Queues a waiter: at the end, or behind the last of high priority.
+   * Gives one of the lines, to be looked at.
+   *
+   * @param reader Whether of those who want a read-only connection.
+   * @returns The line.
+   */
+  line(reader: boolean): WaiterLine<C> {
+    return reader ? this.#readers : this.#plain;
+  }
+
+  /** All who wait, in no order but that of each line. */
+  all(): Waiter<C>[] {
+    const all: Waiter<C>[] = [];
+    for (const { head } of [this.#plain, this.#readers]) {
+      for (let waiter = head; waiter !== undefined; waiter = waiter.next) all.push(waiter);
+    }
+    return all;
+  }
+
+  /**
+   * Queues a waiter: at the end of its line, or behind the last of high priority.
    *
    * @param waiter Not yet queued.
    */
   push(waiter: Waiter<C>): void {
-    this.#line.push(waiter);
-    const { deadline } = waiter;
+    const { deadline, wish } = waiter;
+    this.line(wish.reader).push(waiter);
     if (deadline !== Infinity) {
-      if (waiter.wish.high) this.#outOfOrder.add(waiter);
+      if (wish.high || wish.reader) this.#outOfOrder.add(waiter);
       else if (this.#earliest === undefined) {
         this.#earliest = waiter;
         this.#latest = deadline;
@@ -80,16 +96,17 @@ export class WaiterQueue<C> {
       if (deadline < this.#timerAt) this.#arm(deadline);
     }
     // The process must not end while somebody waits.
-    if (this.#line.size === 1) this.#timer?.ref();
+    if (this.size === 1) this.#timer?.ref();
   }
 
   /**
    * Takes out who is next.
    *
+   * @param reader Whether of those who want a read-only connection.
    * @returns The waiter, no longer queued nor listening to its signal; `undefined` if nobody waits.
    */
-  shift(): Waiter<C> | undefined {
-    const { head } = this.#line;
+  shift(reader = false): Waiter<C> | undefined {
+    const { head } = this.line(reader);
     if (head !== undefined) this.remove(head);
     return head;
   }
@@ -101,7 +118,7 @@ export class WaiterQueue<C> {
    */
   remove(waiter: Waiter<C>): void {
     const { next } = waiter;
-    this.#line.remove(waiter);
+    this.line(waiter.wish.reader).remove(waiter);
     this.#left(waiter, next);
   }
 
@@ -111,7 +128,7 @@ export class WaiterQueue<C> {
     else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
     if (waiter.signal !== undefined) waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
-    if (this.#line.size === 0) this.#timer?.unref();
+    if (this.size === 0) this.#timer?.unref();
   }
 
   /** Cancels the timer of a queue that will not be used again. */

@@ -6,11 +6,11 @@
 
 /**
  * What a connection is wanted for: one borrower alone; one single statement, which may be sent behind those of others; or
- * single statements of a borrower who shares it with others.
+ * single statements of a borrower who shares it with others for a while.
  */
 export type Use = "exclusive" | "statement" | "shared";
 
-/** What an acquire wants; there are few of them, shared by all who want the same. */
+/** What an acquire wants; there are few of them, the same for all who want the same. */
 export interface Wish {
   /** What for. */
   readonly use: Use;
@@ -20,11 +20,26 @@ export interface Wish {
   readonly high: boolean;
 }
 
-/** A connection for one borrower alone, as most want it. */
-export const EXCLUSIVE: Wish = { use: "exclusive", reader: false, high: false };
-/** {@linkcode EXCLUSIVE}, before the others. */
-export const EXCLUSIVE_HIGH: Wish = { use: "exclusive", reader: false, high: true };
+/** A wish of normal and one of high priority. */
+export interface Wishes {
+  readonly normal: Wish;
+  readonly high: Wish;
+}
+
+function both(use: Use, reader: boolean): Wishes {
+  return { normal: { use, reader, high: false }, high: { use, reader, high: true } };
+}
+
+/** A connection for one borrower alone. */
+export const FOR_ONE: Wishes = both("exclusive", false);
 /** A connection for one single statement. */
-export const STATEMENT: Wish = { use: "statement", reader: false, high: false };
-/** {@linkcode STATEMENT}, before the others. */
-export const STATEMENT_HIGH: Wish = { use: "statement", reader: false, high: true };
+export const FOR_STATEMENT: Wishes = both("statement", false);
+/** A connection to be shared. */
+export const FOR_MANY: Wishes = both("shared", false);
+/** A read-only connection for one borrower alone. */
+export const READER_FOR_ONE: Wishes = both("exclusive", true);
+/** A read-only connection to be shared. */
+export const READER_FOR_MANY: Wishes = both("shared", true);
+
+/** A connection for one borrower alone, as most want it. */
+export const EXCLUSIVE: Wish = FOR_ONE.normal;

@@ -17,6 +17,7 @@ export type {
   ConnectionStatus,
   Driver,
   DriverCallOptions,
+  DriverConnectOptions,
   ErrorClass,
   Evidence,
   IsolationLevel,

@@ -13,6 +13,8 @@ export interface FakeConnectionHome {
   readonly gone: boolean;
   /** What happened on it. */
   readonly counts: FakeCounts;
+  /** Whether it refuses to write. */
+  readonly readOnly: boolean;
   /**
    * Runs a statement.
    *
@@ -63,6 +65,11 @@ export class FakeConnection {
   /** What happened on it, ever. */
   get counts(): FakeCounts {
     return this.#home.counts;
+  }
+
+  /** Whether it was opened read-only: it refuses to write. */
+  get readOnly(): boolean {
+    return this.#home.readOnly;
   }
 
   /**

@@ -10,6 +10,7 @@ import type {
   ConnectionStatus,
   Driver,
   DriverCallOptions,
+  DriverConnectOptions,
   ErrorClass,
   Evidence,
   LossScope,
@@ -46,6 +47,12 @@ export interface FakeDriverOptions {
    */
   readonly sharing?: Sharing;
   /**
+   * Whether connections that leases share are opened read-only, as a kind of their own.
+   *
+   * @default {false}
+   */
+  readonly readers?: boolean;
+  /**
    * Whether it can tell what a connection is doing; one that cannot always answers `"unknown"`.
    *
    * @default {true}
@@ -74,6 +81,8 @@ export class FakeDriver implements Driver<FakeConnection> {
   readonly name: string;
   /** How its connections may be shared. */
   readonly sharing: Sharing;
+  /** Whether connections that leases share are opened read-only. */
+  readonly readers: boolean;
   readonly #knowsStatus: boolean;
   readonly #server: FakeServer;
   readonly #wires = new Map<FakeConnection, FakeWire>();
@@ -94,6 +103,7 @@ export class FakeDriver implements Driver<FakeConnection> {
       options;
     this.name = name;
     this.sharing = sharing;
+    this.readers = options.readers ?? false;
     this.#knowsStatus = knowsStatus;
     this.#server = {
       clock,
@@ -241,17 +251,18 @@ export class FakeDriver implements Driver<FakeConnection> {
   /**
    * Opens a connection.
    *
-   * @param options Carries the signal.
+   * @param options Carries the signal, and says whether it is read-only.
    * @returns The connection.
    */
-  connect(options?: DriverCallOptions): Promise<FakeConnection> {
+  connect(options?: DriverConnectOptions): Promise<FakeConnection> {
     const signal = options?.signal;
+    const readOnly = options?.readOnly ?? false;
     if (signal?.aborted) return Promise.reject(signal.reason);
     this.#server.ledger.record("connect");
     this.#attempts++;
     this.#peak = Math.max(this.#peak, this.open);
     return attemptConnect(this.#server, this.#server.faults.next("connect"), signal, {
-      open: () => this.#open(),
+      open: () => this.#open(readOnly),
       ended: () => this.#attempts--,
     });
   }
@@ -432,14 +443,16 @@ export class FakeDriver implements Driver<FakeConnection> {
     return cause === undefined ? "own" : "doubt";
   }
 
-  #open(): FakeConnection {
+  #open(readOnly: boolean): FakeConnection {
     const id = ++this.#lastId;
-    const wire = new FakeWire(id, this.#server, () => this.#wires.delete(connection));
+    const lost = (): void => void this.#wires.delete(connection);
+    const wire = new FakeWire(id, this.#server, lost, readOnly);
     const connection = new FakeConnection(id, {
       get gone() {
         return wire.gone;
       },
       counts: wire.counts,
+      readOnly,
       run: (text, signal) => this.#run(wire, text, signal),
     });
     this.#wires.set(connection, wire);

@@ -33,13 +33,18 @@ export class FakeSession {
   readonly #settings = new Map<string, string>();
   readonly #prepared = new Set<string>();
   #status: TransactionStatus = "idle";
-  #readOnly = false;
+  readonly #isReader: boolean;
+  #readOnly: boolean;
   #written: string[] = [];
   #savepoints: Savepoint[] = [];
 
-  /** @param applied The server's durable writes, in order; shared by its sessions. */
-  constructor(applied: string[]) {
+  /**
+   * @param applied The server's durable writes, in order; shared by its sessions.
+   * @param readOnly Whether all its transactions are read-only.
+   */
+  constructor(applied: string[], readOnly = false) {
     this.#applied = applied;
+    this.#isReader = this.#readOnly = readOnly;
   }
 
   /** Where the transaction stands. */
@@ -182,14 +187,14 @@ export class FakeSession {
   #begin(readOnly: boolean): Execution {
     if (this.#status !== "idle") throw this.#refuse("there is already a transaction");
     this.#status = "in transaction";
-    this.#readOnly = readOnly;
+    this.#readOnly = readOnly || this.#isReader;
     return DONE;
   }
 
   #end(commit: boolean): Execution {
     if (commit) this.#applied.push(...this.#written);
     this.#status = "idle";
-    this.#readOnly = false;
+    this.#readOnly = this.#isReader;
     this.#written = [];
     this.#savepoints = [];
     return DONE;

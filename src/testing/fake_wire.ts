@@ -54,12 +54,13 @@ export class FakeWire {
    * @param id Number of the connection.
    * @param server What it shares with the others.
    * @param onGone Called when it is lost or closed, before anybody else is told.
+   * @param readOnly Whether its session refuses to write.
    */
-  constructor(id: number, server: FakeServer, onGone: () => void) {
+  constructor(id: number, server: FakeServer, onGone: () => void, readOnly = false) {
     this.id = id;
     this.#server = server;
     this.#onGone = onGone;
-    this.session = new FakeSession(server.applied);
+    this.session = new FakeSession(server.applied, readOnly);
   }
 
   /** Whether it is lost or closed. */

@@ -26,6 +26,9 @@ const STATS: PoolCounts = {
   resetting: 0,
   closing: 0,
   waiters: 3,
+  shared: 0,
+  sharedLeases: 0,
+  sharing: false,
 };
 const COUNTS = "2 of 2 connections: 2 used; 3 waiting";
 const cause = new Error("connection refused");

@@ -88,11 +88,12 @@ export function must<T>(value: T | undefined): T {
  */
 export function assertCounts(
   pool: Pool<FakeConnection>,
-  expected: Partial<Omit<PoolCounts, "state" | "max">>,
+  expected: Partial<Omit<PoolCounts, "state" | "max" | "sharing">>,
 ): void {
   const {
     state: _state,
     max: _max,
+    sharing: _sharing,
     counters: _counters,
     waitMs: _wait,
     useMs: _use,
@@ -109,6 +110,8 @@ export function assertCounts(
     resetting: 0,
     closing: 0,
     waiters: 0,
+    shared: 0,
+    sharedLeases: 0,
     ...expected,
   });
 }

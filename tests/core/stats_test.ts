@@ -13,6 +13,9 @@ const NOTHING: PoolCounts = {
   resetting: 0,
   closing: 0,
   waiters: 0,
+  shared: 0,
+  sharedLeases: 0,
+  sharing: false,
 };
 
 test("describeStats() names what there is, and nothing else", () => {

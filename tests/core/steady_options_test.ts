@@ -110,6 +110,7 @@ test("S-03: options that are undefined count as not given", () => {
     onLost: undefined,
     onReopened: undefined,
     nextEpoch: undefined,
+    readOnly: false,
   });
 });
 

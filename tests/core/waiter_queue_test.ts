@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import fc from "fast-check";
 import { ListeningWaiter, type Waiter } from "../../src/core/waiter.ts";
 import { WaiterQueue } from "../../src/core/waiter_queue.ts";
-import { EXCLUSIVE, EXCLUSIVE_HIGH } from "../../src/core/wish.ts";
+import { EXCLUSIVE, FOR_ONE } from "../../src/core/wish.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
 import { countedSignal, must } from "./setup.ts";
 import { test } from "../support/harness.ts";
@@ -31,7 +31,7 @@ function bench(onExpired: (waiter: Waiter<string>) => void = () => {}): Bench {
   const queue = new WaiterQueue<string>(clock, expire);
   const push = (timeoutMs: number, high?: unknown): ListeningWaiter<string> => {
     const deadline = clock.now() + timeoutMs;
-    const wish = high === true ? EXCLUSIVE_HIGH : EXCLUSIVE;
+    const wish = high === true ? FOR_ONE.high : EXCLUSIVE;
     const waiter = new ListeningWaiter<string>(() => {}, () => {}, timeoutMs, deadline, wish);
     queue.push(waiter);
     return waiter;
@@ -59,12 +59,12 @@ test("WaiterQueue puts those of high priority before the others, each in their o
   const { queue, push } = bench();
   const [first, second] = [push(30), push(30)];
   const [high, next] = [push(50, true), push(40, true)];
-  assertEquals([queue.size, queue.high, queue.head === high], [4, 2, true]);
+  assertEquals([queue.size, queue.line(false).high, queue.head === high], [4, 2, true]);
   queue.remove(next);
   const last = push(20, true);
   const third = push(30);
   assertEquals(shiftAll(queue), [high, last, first, second, third]);
-  assertEquals([queue.size, queue.high], [0, 0]);
+  assertEquals([queue.size, queue.line(false).high], [0, 0]);
 });
 
 test("WaiterQueue keeps the deadlines of all exactly, whoever goes before", async () => {
@@ -267,7 +267,7 @@ test("WaiterQueue agrees with an array, whoever leaves whenever", async () => {
           assertEquals(deadlines, deadlines.toSorted((a, b) => a - b));
         }
         assertEquals(queue.size, present.length);
-        assertEquals(queue.high, present.filter(({ wish }) => wish.high).length);
+        assertEquals(queue.line(false).high, present.filter(({ wish }) => wish.high).length);
         assertStrictEquals(queue.head, present[0]);
         assert(clock.pending <= 1);
         // Nobody's deadline is forgotten, and nothing holds the process in vain.

@@ -84,7 +84,8 @@ test("checkLedger() finds nothing where tables and ledger agree, and all damage"
 
 test("judge() names everything that is wrong", () => {
   const stats = { state: "closed", max: 5, total: 0, connecting: 0, idle: 0, used: 0 } as const;
-  const pool = { ...stats, checking: 0, resetting: 0, closing: 0, waiters: 0 };
+  const none = { shared: 0, sharedLeases: 0, sharing: false };
+  const pool = { ...stats, ...none, checking: 0, resetting: 0, closing: 0, waiters: 0 };
   const closed = { type: "closed", pools: [pool], timers: 0 } as const;
   const farewell = { closed, sockets: 0, exit: 0, problems: [] };
   assertEquals(judge(ALL_IS_WELL, new SoakRecord(), farewell, 1), []);

@@ -22,6 +22,7 @@ export type {
   ConnectionStatus,
   Driver,
   DriverCallOptions,
+  DriverConnectOptions,
   ErrorClass,
   Evidence,
   IsolationLevel,

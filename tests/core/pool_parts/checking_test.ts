@@ -30,11 +30,7 @@ async function bench(idle: number) {
     clock,
     life,
     bag,
-    demand: {
-      get count() {
-        return queue.size;
-      },
-    },
+    demand: { of: () => queue.size },
     lending,
     generations,
     events: SILENT,

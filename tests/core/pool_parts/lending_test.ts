@@ -9,7 +9,7 @@ import { TurnClock } from "../../../src/core/turn_clock.ts";
 import { Usage } from "../../../src/core/usage.ts";
 import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
-import { EXCLUSIVE, EXCLUSIVE_HIGH, STATEMENT } from "../../../src/core/wish.ts";
+import { EXCLUSIVE, FOR_ONE, FOR_STATEMENT } from "../../../src/core/wish.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
@@ -32,7 +32,17 @@ function bench(reserved = 0) {
     suspension,
     bag,
     queue,
-    demand: reserved > 0 ? new Demand({ sizes, suspension, bag, queue }) : undefined,
+    demand: reserved > 0
+      ? new Demand({ sizes, suspension, bag, queue, commons: undefined })
+      : undefined,
+    commons: {
+      free: 0,
+      find: () => undefined,
+      ask: () => {},
+      joined: () => {},
+      left: () => false,
+    },
+    mayCome: () => false,
     rate: { served: (waiting) => left.push(waiting) },
     trust: new Trust<string>(turn, generations, { on: false }, {
       checkAfterIdleMs: 1_000,
@@ -70,11 +80,11 @@ test("Lending lends what was used last, to nobody while somebody waits", () => {
   idle("first");
   idle("second");
   assertEquals(lending.lendIdle()?.connection, "second");
-  assertEquals(lending.lend(STATEMENT)?.connection, "first");
+  assertEquals(lending.lend(FOR_STATEMENT.normal)?.connection, "first");
   assertEquals([bag.counts.used, bag.counts.idle], [2, 0]);
   idle("third");
   wait(() => {});
-  assertEquals([lending.lendIdle(), lending.lend(STATEMENT)], [undefined, undefined]);
+  assertEquals([lending.lendIdle(), lending.lend(FOR_STATEMENT.normal)], [undefined, undefined]);
 });
 
 test("Lending looks below what is in doubt, and no further than what was idle for too long", async () => {
@@ -140,10 +150,10 @@ test("Lending lends past who waits to who goes before, and to nobody past those"
   idle("one");
   wait(() => {});
   assertEquals(lending.lend(EXCLUSIVE), undefined);
-  assertEquals(lending.lend(EXCLUSIVE_HIGH)?.connection, "one");
+  assertEquals(lending.lend(FOR_ONE.high)?.connection, "one");
   idle("two");
-  wait(() => {}, EXCLUSIVE_HIGH);
-  assertEquals(lending.lend(EXCLUSIVE_HIGH), undefined);
+  wait(() => {}, FOR_ONE.high);
+  assertEquals(lending.lend(FOR_ONE.high), undefined);
 });
 
 test("Lending keeps what is reserved, idle or given back", () => {
@@ -155,7 +165,7 @@ test("Lending keeps what is reserved, idle or given back", () => {
     undefined,
     1,
   ]);
-  const high = must(lending.lend(EXCLUSIVE_HIGH));
+  const high = must(lending.lend(FOR_ONE.high));
   assertEquals([bag.usedHigh, bag.counts.used], [1, 3]);
   const served: string[] = [];
   wait(({ connection }) => served.push(connection));

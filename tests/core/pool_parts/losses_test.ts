@@ -23,6 +23,7 @@ function bench(scope: LossScope = "single") {
     bag,
     shared: undefined,
     usage: UNMEASURED,
+    commons: { forget: () => {} },
     events: SILENT,
     freed,
   });

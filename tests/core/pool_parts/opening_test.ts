@@ -24,6 +24,7 @@ function bench() {
     bag,
     shared: undefined,
     usage: UNMEASURED,
+    commons: { forget: () => {} },
     events: SILENT,
     freed: () => {},
   });
@@ -42,6 +43,9 @@ function bench() {
     demand: {
       get count() {
         return queue.size;
+      },
+      get next() {
+        return queue.size > bag.coming(false) ? false : undefined;
       },
     },
     stock,
@@ -138,15 +142,15 @@ test("Opening hands on that an open connection is lost", async () => {
 
 test("Opening.replaceLater() tries only in an outage, when it may and nobody does", async () => {
   const { bag, clock, driver, opening, outage, removal } = bench();
-  opening.replaceLater();
+  opening.replaceLater(false);
   assertEquals(bag.total, 0);
   outage.failed(new Error("down"));
-  opening.replaceLater();
+  opening.replaceLater(false);
   assertEquals(bag.total, 0);
   await clock.advance(100);
   driver.hold("connect");
-  opening.replaceLater();
-  opening.replaceLater();
+  opening.replaceLater(false);
+  opening.replaceLater(false);
   assertEquals(bag.counts.connecting, 1);
   removal.destroyAll();
 });

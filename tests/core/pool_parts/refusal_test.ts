@@ -9,7 +9,7 @@ import {
 import { Refusal } from "../../../src/core/refusal.ts";
 import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
-import { EXCLUSIVE, EXCLUSIVE_HIGH } from "../../../src/core/wish.ts";
+import { EXCLUSIVE, FOR_ONE } from "../../../src/core/wish.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
 import { addSlot, SILENT, STATS } from "./slots.ts";
@@ -36,6 +36,7 @@ function bench(options: Limits = {}) {
     readiness: { refuse: () => {} },
     bag,
     queue,
+    commons: { free: 0 },
     rate: { tooLongMs: (ahead) => ahead > 0 ? estimate.ms : undefined },
     outage,
     isLendable: ({ generation }) => generation === 0,
@@ -105,7 +106,7 @@ test("Refusal.rejected() refuses all, each with an error of its own", () => {
   wait(10);
   // Who is refused may end the wait of another.
   second.leave = () => queue.remove(waiter);
-  refusal.rejected(error);
+  refusal.rejected(error, false);
   assertEquals([refused.length, new Set(refused).size, queue.size], [2, 2, 0]);
   for (const one of refused) {
     assertInstanceOf(one, ConnectError);
@@ -156,11 +157,11 @@ test("Refusal counts for who goes before only those who do, too", () => {
   wait(10);
   assertInstanceOf(refusal.ofNewcomer(0, EXCLUSIVE), TooManyConnectionsError);
   // The one place that is left is for who goes before all others.
-  assertEquals(refusal.ofNewcomer(0, EXCLUSIVE_HIGH), undefined);
-  assertEquals(refusal.ofNewcomer(10, EXCLUSIVE_HIGH), undefined);
-  wait(10, () => {}, EXCLUSIVE_HIGH);
-  assertInstanceOf(refusal.ofNewcomer(0, EXCLUSIVE_HIGH), TooManyConnectionsError);
-  assertInstanceOf(refusal.ofNewcomer(10, EXCLUSIVE_HIGH), TooManyWaitersError);
+  assertEquals(refusal.ofNewcomer(0, FOR_ONE.high), undefined);
+  assertEquals(refusal.ofNewcomer(10, FOR_ONE.high), undefined);
+  wait(10, () => {}, FOR_ONE.high);
+  assertInstanceOf(refusal.ofNewcomer(0, FOR_ONE.high), TooManyConnectionsError);
+  assertInstanceOf(refusal.ofNewcomer(10, FOR_ONE.high), TooManyWaitersError);
 });
 
 test("Refusal counts reserved connections only for those they are reserved for", () => {
@@ -169,8 +170,8 @@ test("Refusal counts reserved connections only for those they are reserved for",
   addSlot(bag, "idle");
   assertInstanceOf(refusal.ofNewcomer(0, EXCLUSIVE), TooManyConnectionsError);
   assertInstanceOf(refusal.ofNewcomer(10, EXCLUSIVE), TooManyWaitersError);
-  assertEquals(refusal.ofNewcomer(0, EXCLUSIVE_HIGH), undefined);
-  assertEquals(refusal.ofNewcomer(10, EXCLUSIVE_HIGH), undefined);
+  assertEquals(refusal.ofNewcomer(0, FOR_ONE.high), undefined);
+  assertEquals(refusal.ofNewcomer(10, FOR_ONE.high), undefined);
 });
 
 test("Refusal tells who would wait in vain how long that would be", () => {
@@ -178,7 +179,7 @@ test("Refusal tells who would wait in vain how long that would be", () => {
   estimate.ms = 120;
   assertEquals(refusal.ofNewcomer(50, EXCLUSIVE), undefined);
   wait(50);
-  assertEquals(refusal.ofNewcomer(50, EXCLUSIVE_HIGH), undefined);
+  assertEquals(refusal.ofNewcomer(50, FOR_ONE.high), undefined);
   const error = refusal.ofNewcomer(50, EXCLUSIVE);
   assertInstanceOf(error, AcquireTimeoutError);
   assertEquals([error.phase, error.timeoutMs, error.outcome], ["queue", 50, "not-applied"]);

@@ -18,6 +18,7 @@ function bench() {
     bag,
     shared,
     usage: UNMEASURED,
+    commons: { forget: () => {} },
     events: SILENT,
     freed: () => freed.push(bag.total),
   });

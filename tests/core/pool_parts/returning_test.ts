@@ -39,12 +39,13 @@ async function bench(reset: ResetLevel = "rollback") {
       offer: say("offer"),
       welcome: say("welcome"),
       leftToOthers: () => is.shared,
+      leftToHolders: () => true,
     },
     usage: UNMEASURED,
     events: SILENT,
     isLendable: () => is.lendable,
     answered: (_slot, doubts) => void said.push(`answered ${doubts}`),
-    replaceLater: say("replace"),
+    replaceLater: () => void said.push("replace"),
   });
   const slot = await addOpenSlot(bag, "used", driver, clock);
   return { bag, clock, driver, generations, is, returning, said, slot };

@@ -23,6 +23,9 @@ export const STATS: PoolCounts = {
   resetting: 0,
   closing: 0,
   waiters: 0,
+  shared: 0,
+  sharedLeases: 0,
+  sharing: false,
 };
 
 /** Events that nobody watches. */

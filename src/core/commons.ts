@@ -1,0 +1,196 @@
+/**
+ * Which connections are shared by several leases.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import { withDeadline } from "./deadline.ts";
+import type { Driver } from "./driver.ts";
+import type { Events } from "./observer.ts";
+import type { Slot } from "./slot.ts";
+import type { Trust } from "./trust.ts";
+
+/** What is shared, and how it is judged. */
+export interface CommonsParts<C> {
+  /** Tells what a connection is doing, and asks for a sign of life. */
+  readonly driver: Pick<Driver<C>, "status" | "ping">;
+  /** Most connections that take shared leases. */
+  readonly maxShared: number;
+  /** Deadline of a check, in milliseconds. */
+  readonly checkTimeoutMs: number;
+  /** Source of time and timers. */
+  readonly clock: Clock;
+  /** Judges connections. */
+  readonly trust: Pick<Trust<C>, "isTrusted" | "isRestless">;
+  /** Counts the doubts. */
+  readonly generations: { readonly doubts: number };
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
+  /** Somebody who waits can have one now, or has to get another. */
+  readonly changed: () => void;
+}
+
+/**
+ * The connections that are held by shared leases. One more lease is given the connection that has the fewest; never one
+ * that is in a transaction, to be replaced, or in doubt: that one is asked for a sign of life first, behind what is in
+ * flight. If none comes it takes no more leases; those that have it are not touched, as it may only be slow.
+ */
+export class Commons<C> {
+  readonly #parts: CommonsParts<C>;
+  readonly #slots: Slot<C>[] = [];
+  readonly #asking = new Set<Slot<C>>();
+  #leases = 0;
+  /** The one that has just answered. */
+  #answered: Slot<C> | undefined;
+
+  /** @param parts What is shared, and how it is judged. */
+  constructor(parts: CommonsParts<C>) {
+    this.#parts = parts;
+  }
+
+  /** How many connections are held by shared leases. */
+  get connections(): number {
+    return this.#slots.length;
+  }
+
+  /** How many shared leases there are. */
+  get leases(): number {
+    return this.#leases;
+  }
+
+  /** How many more connections may be shared. Those that take no more leases do not count. */
+  get free(): number {
+    const taking = this.#slots.filter((slot) => this.#takes(slot)).length;
+    return Math.max(0, this.#parts.maxShared - taking);
+  }
+
+  #takes(slot: Slot<C>): boolean {
+    const { connection, retiring } = slot;
+    if (retiring || connection === undefined) return false;
+    const status = this.#parts.driver.status(connection);
+    return status === "idle" || status === "busy";
+  }
+
+  /**
+   * Finds the connection with the fewest leases.
+   *
+   * @returns Its slot; `undefined` if none takes one more as it is.
+   */
+  find(): Slot<C> | undefined {
+    let found: Slot<C> | undefined;
+    for (const slot of this.#slots) {
+      if (found !== undefined && found.holders <= slot.holders) continue;
+      if (this.#takes(slot) && !this.#isInDoubt(slot)) found = slot;
+    }
+    return found;
+  }
+
+  #isInDoubt(slot: Slot<C>): boolean {
+    const { driver, trust } = this.#parts;
+    if (slot === this.#answered) return false;
+    if (!trust.isTrusted(slot)) return true;
+    // One that is busy need not be asked.
+    return slot.connection !== undefined && driver.status(slot.connection) === "idle" &&
+      trust.isRestless(slot);
+  }
+
+  /** Asks those in doubt for a sign of life. */
+  ask(): void {
+    for (const slot of this.#slots) {
+      if (this.#takes(slot) && this.#isInDoubt(slot) && !this.#asking.has(slot)) {
+        void this.#ask(slot);
+      }
+    }
+  }
+
+  async #ask(slot: Slot<C>): Promise<void> {
+    const { driver, clock, checkTimeoutMs, generations, events, changed } = this.#parts;
+    const { connection, steady } = slot;
+    if (connection === undefined) return;
+    this.#asking.add(slot);
+    const { doubts } = generations;
+    const epoch = steady?.epoch ?? 0;
+    const since = clock.now();
+    let ok = true;
+    try {
+      await withDeadline((signal) => driver.ping(connection, { signal }), {
+        clock,
+        timeoutMs: checkTimeoutMs,
+        timeoutError: () => new Error(`no answer within ${checkTimeoutMs} ms`),
+      });
+    } catch {
+      ok = false;
+    }
+    this.#asking.delete(slot);
+    if (slot.holders === 0) return;
+    events.tell("checked", { epoch, purpose: "lend", ok, checkMs: clock.now() - since });
+    if (ok) {
+      slot.cleared = doubts;
+      slot.idleSince = clock.now();
+      this.#answered = slot;
+    } else {
+      slot.retiring = true;
+      slot.reason = "unanswered";
+      slot.plainUntil = 0;
+    }
+    changed();
+    this.#answered = undefined;
+  }
+
+  /**
+   * A connection is lent to one more.
+   *
+   * @param slot Its slot.
+   * @param now The pool's time.
+   */
+  joined(slot: Slot<C>, now: number): void {
+    if (slot.holders++ === 0) this.#slots.push(slot);
+    this.#leases++;
+    slot.idleSince = now;
+  }
+
+  /**
+   * One who had a connection has it no more.
+   *
+   * @param slot Its slot.
+   * @returns Whether others still have it.
+   */
+  left(slot: Slot<C>): boolean {
+    this.#leases--;
+    if (--slot.holders > 0) return true;
+    this.#remove(slot);
+    return false;
+  }
+
+  /**
+   * A connection is gone, whoever had it.
+   *
+   * @param slot Its slot.
+   */
+  forget(slot: Slot<C>): void {
+    if (slot.holders === 0) return;
+    this.#leases -= slot.holders;
+    slot.holders = 0;
+    this.#remove(slot);
+  }
+
+  /**
+   * Has the connection with the fewest leases take no more, so that its place becomes free some time.
+   *
+   * @returns Whether there is one.
+   */
+  giveUpOne(): boolean {
+    const slot = this.#slots.filter((slot) => !slot.retiring)
+      .sort((a, b) => a.holders - b.holders)[0];
+    if (slot === undefined) return false;
+    slot.retiring = true;
+    slot.reason = "exchanged";
+    slot.plainUntil = 0;
+    return true;
+  }
+
+  #remove(slot: Slot<C>): void {
+    this.#slots.splice(this.#slots.indexOf(slot), 1);
+  }
+}
