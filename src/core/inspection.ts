@@ -15,7 +15,7 @@ export interface ConnectionInfo {
   readonly state: Exclude<SlotState, "gone">;
   /** Process id of the server's end, where the driver knows it. */
   readonly pid: number | undefined;
-  /** Number of its generation: how many had ended when it was opened. */
+  /** Number of its generation: how many had ended when it was opened; -1 once `evict` named it. */
   readonly generation: number;
   /** Whether it is to be replaced as soon as it can be. */
   readonly retiring: boolean;

@@ -77,7 +77,9 @@ export interface OpeningParts<C> {
   /** How many are wanted. */
   readonly demand: Pick<Demand<C>, "next" | "count">;
   /** How many are wanted although nobody waits for one. */
-  readonly stock: Pick<Stock<C>, "isLow" | "isWaited" | "mayTry">;
+  readonly stock: Pick<Stock<C>, "isLow" | "mayTry">;
+  /** Who waits for the pool to be ready. */
+  readonly readiness: { readonly isShort: boolean };
   /** Numbers the generations. */
   readonly generations: Pick<Generations, "current">;
   /** Paces the attempts while the server cannot be had. */
@@ -118,13 +120,13 @@ export class Opening<C> {
 
   /** Starts the connects that are waited for, or wanted, and not under way yet. */
   grow(): void {
-    const { life, demand, stock, outage } = this.#parts;
+    const { life, demand, stock, readiness, outage } = this.#parts;
     while (life.isOpen && this.room > 0) {
-      const reader = demand.next;
+      const reader = demand.next ?? (readiness.isShort ? false : undefined);
       const waited = reader !== undefined;
       if (!waited && !stock.isLow) return;
       if (this.#isPaced()) return;
-      if (!outage.mayTry) return outage.wait(demand.count > 0 || stock.isWaited);
+      if (!outage.mayTry) return outage.wait(waited);
       if (!waited && !stock.mayTry()) return;
       this.#connect(reader === true, !waited);
     }

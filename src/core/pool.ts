@@ -285,7 +285,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       check: (slot) => this.#checking.check(slot, "keepalive"),
       closed: grow,
     });
-    const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, readiness, retry: grow });
+    const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, retry: grow });
 
     // How they are lent and come back.
     const lending = this.#lending = new Lending<C>({
@@ -359,6 +359,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       bag,
       demand,
       stock,
+      readiness,
       generations,
       outage,
       slowStart,

@@ -14,6 +14,8 @@ export interface ManagedPool {
   readonly name: string;
   /** Counts connections and waiters. */
   stats(): PoolStats;
+  /** Shows its connections. */
+  inspect(): ConnectionInfo[];
   /** Opens what is kept idle, at least one connection. */
   ready(options?: PoolReadyOptions): Promise<void>;
   /** Changes the limit. */

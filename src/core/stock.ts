@@ -25,8 +25,6 @@ export interface StockParts<C> {
   readonly bag: Pick<Bag<C>, "counts" | "coming" | "idleOf">;
   /** How many those who wait will take. */
   readonly demand: { of(reader: boolean): number };
-  /** Who waits for the pool to be ready. */
-  readonly readiness: { readonly isShort: boolean; readonly isWaited: boolean };
   /** Called when the next connect may be tried. */
   readonly retry: () => void;
 }
@@ -49,15 +47,9 @@ export class Stock<C> {
 
   /** Whether fewer connections are idle, or will be, than there should be. */
   get isLow(): boolean {
-    const { sizes, bag, demand, readiness } = this.#parts;
+    const { sizes, bag, demand } = this.#parts;
     const stocked = bag.coming(false) + bag.idleOf(false) + bag.counts.resetting;
-    return stocked - demand.of(false) < sizes.minIdle ||
-      readiness.isShort;
-  }
-
-  /** Whether somebody waits for the pool to be ready. */
-  get isWaited(): boolean {
-    return this.#parts.readiness.isWaited;
+    return stocked - demand.of(false) < sizes.minIdle;
   }
 
   /**
@@ -68,7 +60,7 @@ export class Stock<C> {
   mayTry(): boolean {
     const pause = this.#pause;
     if (!pause.on) return true;
-    if (!pause.mayTry) pause.wait(this.isWaited);
+    if (!pause.mayTry) pause.wait(false);
     return pause.mayTry && this.#parts.bag.counts.connecting === 0;
   }
 

@@ -69,6 +69,41 @@ test("Bag.takeIdle() lends who came back last, and marks it used", () => {
   assertStrictEquals(bag.takeIdle(), slots[1]);
 });
 
+test("Bag.restore() puts a slot back where its last use puts it; idle() lists the longest unused first", () => {
+  const { bag, slots } = filled(4);
+  for (const [index, slot] of slots.entries()) {
+    slot.usedAt = index;
+    bag.move(slot, "idle");
+  }
+  const ids = () => bag.idle().map((slot) => slots.indexOf(slot));
+  assertEquals(ids(), [0, 1, 2, 3]);
+  for (const index of [1, 3, 0, 2]) {
+    const slot = slots[index];
+    assert(slot !== undefined);
+    bag.move(slot, "checking");
+    assertEquals([bag.counts.idle, bag.counts.checking], [3, 1]);
+    bag.restore(slot);
+    bag.restore(slot);
+    assertEquals([ids(), bag.counts.idle, bag.counts.checking], [[0, 1, 2, 3], 4, 0]);
+  }
+  for (const slot of slots) bag.move(slot, "checking");
+  for (const index of [2, 0, 3, 1]) {
+    const slot = slots[index];
+    if (slot !== undefined) bag.restore(slot);
+  }
+  assertEquals(ids(), [0, 1, 2, 3]);
+  for (const index of [3, 2, 1, 0]) assertStrictEquals(bag.takeIdle(), slots[index]);
+  assertStrictEquals(bag.top, undefined);
+});
+
+test("Bag.restore() does not bring back what is gone", () => {
+  const { bag, slots: [slot] } = filled(1);
+  assert(slot !== undefined);
+  bag.move(slot, "gone");
+  bag.restore(slot);
+  assertEquals([slot.state, bag.total, bag.counts.idle], ["gone", 0, 0]);
+});
+
 test("Bag agrees with an array, whatever leaves whatever place", () => {
   const step = fc.record({
     slot: fc.nat(5),

@@ -128,6 +128,36 @@ const ACTIONS: readonly Action[] = [
     },
   },
   { name: "evict", weight: 1, act: (world) => (world.evict(), []) },
+  {
+    name: "evict some",
+    weight: 1,
+    act(world, digits) {
+      const state = digits.of("idle", "used", "connecting");
+      world.evictSome(state);
+      return [state];
+    },
+  },
+  {
+    name: "resize",
+    weight: 1,
+    act(world, digits) {
+      const max = 1 + digits.below(6);
+      world.resize(max);
+      return [max];
+    },
+  },
+  { name: "suspend", weight: 0.7, act: (world) => (world.suspend(), []) },
+  { name: "resume", weight: 2, act: (world) => (world.resume(), []) },
+  {
+    name: "ready",
+    weight: 1,
+    act(world, digits) {
+      const timeoutMs = digits.of(30, 350, 0, 5_000);
+      world.ready(timeoutMs);
+      return [timeoutMs];
+    },
+  },
+  { name: "open", weight: 1, act: (world) => (world.open(), []) },
   { name: "condemn", weight: 1, act: (world) => (world.condemn(), []) },
   { name: "sleep", weight: 0.5, act: (world) => (world.sleep(), []) },
   {
@@ -179,8 +209,15 @@ export async function act(
  */
 export function worldOptions(number: number): WorldOptions {
   const digits = new Digits(number);
+  const max = digits.of(1, 2, 3, 5);
+  const minIdle = Math.min(max, digits.of(0, 0, 0, 1, 2));
   return {
-    max: digits.of(1, 2, 3, 5),
+    max,
+    minIdle,
+    maxIdle: digits.of(undefined, undefined, minIdle, Math.ceil((minIdle + max) / 2)),
+    maxPendingConnects: digits.of(undefined, undefined, 1, 2),
+    idleTimeoutMs: digits.of(Infinity, 300_000, 400, 3_000),
+    keepaliveMs: digits.of(Infinity, Infinity, 200),
     maxWaiters: digits.of(Infinity, Infinity, 3, 0),
     acquireTimeoutMs: digits.of(1_000, 60_000, 0, Infinity),
     promises: digits.of(false, false, true),

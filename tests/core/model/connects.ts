@@ -10,12 +10,20 @@ import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/test
 import { demand } from "./demand.ts";
 import type { Model } from "./model.ts";
 
+/** What limits connects. */
+interface Limits {
+  readonly acquireTimeoutMs: number;
+  readonly maxPendingConnects: number | undefined;
+}
+
 /** Watches a driver's connects, a little earlier than the pool that asked for them. */
 export class Connects {
   readonly #clock: VirtualClock;
   readonly #model: Model;
   /** Connects under way that are not condemned. */
   readonly #attempts = new Set<Promise<FakeConnection>>();
+  /** All that are under way. */
+  #underWay = 0;
   /** Connects that failed since one succeeded, and when the last one did. */
   #failures = 0;
   #failedAt = -Infinity;
@@ -28,7 +36,12 @@ export class Connects {
   /** Whether there is an outage and the pool knows. */
   #known = false;
 
-  constructor(driver: FakeDriver, clock: VirtualClock, model: Model) {
+  constructor(
+    driver: FakeDriver,
+    clock: VirtualClock,
+    model: Model,
+    maxPendingConnects = Infinity,
+  ) {
     this.#clock = clock;
     this.#model = model;
     const connect = driver.connect.bind(driver);
@@ -38,6 +51,9 @@ export class Connects {
       }
       const connecting = connect(options);
       this.#attempts.add(connecting);
+      if (++this.#underWay > maxPendingConnects) model.violations.push("too many connects at once");
+      const over = (): void => void this.#underWay--;
+      connecting.then(over, over);
       connecting.then((connection) => {
         // Not those that the pool gave up itself.
         if (!this.#attempts.delete(connecting)) return;
@@ -66,7 +82,20 @@ export class Connects {
   onGivenUp(): void {
     this.#attempts.clear();
     this.#successes = 0;
+    this.onSomeGivenUp();
+  }
+
+  /** The pool gives up some that are under way. */
+  onSomeGivenUp(): void {
     if (this.#news) this.#doubt();
+  }
+
+  /** The pool is open again, and remembers nothing. */
+  onReopened(): void {
+    this.#attempts.clear();
+    this.#failures = 0;
+    this.#successes = Infinity;
+    this.#news = this.#unsure = this.#known = false;
   }
 
   /** A connection breaks of which the pool has perhaps not heard: for the pool that is a connect that failed. */
@@ -85,12 +114,17 @@ export class Connects {
    * Nobody waits while there is room, but for a connect or, in an outage, for the next attempt.
    *
    * @param stats The pool's counts.
-   * @param acquireTimeoutMs The pool's deadline of an acquire: no pause is longer than a quarter of it.
+   * @param limits The pool's deadline of an acquire: no pause is longer than a quarter of it; and how many connects may be
+   * under way.
    */
-  check({ total, max, waiters, checking }: PoolStats, acquireTimeoutMs: number): void {
+  check({ total, max, waiters, checking }: PoolStats, limits: Limits): void {
+    const { acquireTimeoutMs, maxPendingConnects = Infinity } = limits;
     const attempts = this.#attempts.size;
     const { outage } = this;
-    if (total === max || attempts + checking >= waiters || (outage && attempts > 0)) return;
+    if (
+      total >= max || attempts >= maxPendingConnects || attempts + checking >= waiters ||
+      (outage && attempts > 0)
+    ) return;
     // After a recovery there is one more with each that succeeds.
     const limit = 1 + this.#successes;
     if (!outage && limit < max && attempts >= limit) return;

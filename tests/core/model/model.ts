@@ -63,6 +63,10 @@ export class Model {
   /** What the pool must not have done. */
   readonly violations: string[] = [];
   closed = false;
+  /** When it was last seen closed. */
+  closedAt = -Infinity;
+  /** Whether nothing is to be lent for the time being. */
+  suspended = false;
   /** How many asks are being made: only then may one be refused for want of room. */
   asking = 0;
   /** When a server refused for good, and which asks came before. */
@@ -150,6 +154,7 @@ export class Model {
     this.#settle(ask, "was lent one");
     this.#demand(this.waiting[0] === ask, `ask ${ask.number} was served out of turn`);
     this.#demand(!this.closed || !this.#prompt, "a closed pool lent");
+    this.#demand(!this.suspended || !this.#prompt, "a suspended pool lent");
     this.onTaken(ask, lease);
     this.waiting.splice(this.waiting.indexOf(ask), 1);
   }
@@ -212,7 +217,7 @@ export class Model {
     const now = this.#clock.now();
     // A deadline is a whole millisecond.
     if (error instanceof AcquireTimeoutError) return now === Math.ceil(ask.deadline);
-    if (error instanceof PoolClosedError) return this.closed;
+    if (error instanceof PoolClosedError) return this.closed || ask.calledAt <= this.closedAt;
     const atOnce = this.asking > 0 || !this.#prompt;
     if (error instanceof TooManyWaitersError) return atOnce;
     if (error instanceof TooManyConnectionsError) return atOnce && ask.never;

@@ -27,6 +27,11 @@ export interface WorldOptions {
   readonly maxUses: number;
   readonly reset: ResetLevel;
   readonly unavailable: "wait" | "fail-fast";
+  readonly minIdle: number;
+  readonly maxIdle: number | undefined;
+  readonly maxPendingConnects: number | undefined;
+  readonly idleTimeoutMs: number;
+  readonly keepaliveMs: number;
   /** What the clock's chance gives, always. */
   readonly chance: number;
   /** Whether connects wait for an action to answer them. */
@@ -64,13 +69,23 @@ export class World {
   readonly #asks: Ask[] = [];
   readonly #cancels = new Map<Ask, () => void>();
   readonly #closes: { done: boolean }[] = [];
+  /** Who waits for the pool to be ready, or open again. */
+  readonly #pending = new Set<Promise<void>>();
+  /** The largest limit there was; the limit now; and what may still be there above it. */
+  #largest: number;
+  #max: number;
+  #above: number;
+  /** Whether somebody asked for the pool to be open again. */
+  #reopening = false;
   /** Connections that everybody has heard of. */
   #settled = 0;
 
   constructor(options: WorldOptions) {
     const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects, promises } = options;
     const { checkAfterIdleMs, maxUses, reset, unavailable } = options;
+    const { minIdle, maxIdle, maxPendingConnects, idleTimeoutMs, keepaliveMs } = options;
     this.#options = options;
+    this.#largest = this.#max = this.#above = max;
     present = this;
     this.clock = new VirtualClock({ random: () => chance, turns: ALL_TURNS });
     this.driver = new FakeDriver({ clock: this.clock });
@@ -82,11 +97,21 @@ export class World {
       failsFast: unavailable === "fail-fast",
       outage: () => this.#connects.mayBeOutage,
     });
-    this.#connects = new Connects(this.driver, this.clock, this.model);
+    this.#connects = new Connects(
+      this.driver,
+      this.clock,
+      this.model,
+      maxPendingConnects,
+    );
     if (heldConnects) this.driver.hold("connect");
     this.pool = new Pool(this.driver, {
       clock: this.clock,
       max,
+      minIdle,
+      maxIdle,
+      maxPendingConnects,
+      idleTimeoutMs,
+      keepaliveMs,
       maxWaiters,
       acquireTimeoutMs,
       connectTimeoutMs: 700,
@@ -101,6 +126,7 @@ export class World {
   // What users do
 
   ask(options: AcquireOptions, withSignal: boolean, reaction: Reaction): void {
+    this.#noticeOpening();
     const { model, pool } = this;
     const timeoutMs = options.timeoutMs ?? this.#options.acquireTimeoutMs;
     const ask = model.ask(timeoutMs);
@@ -127,6 +153,7 @@ export class World {
   }
 
   tryAcquire(): void {
+    this.#noticeOpening();
     if (this.model.closed) return;
     const lease = this.pool.tryAcquire();
     if (lease === undefined) return;
@@ -176,6 +203,67 @@ export class World {
     this.pool.evict();
   }
 
+  /** Those that are in one state. */
+  evictSome(state: "idle" | "used" | "connecting"): void {
+    if (state === "connecting") this.#connects.onGivenUp();
+    if (state === "used") {
+      for (const connection of this.model.lent.keys()) this.model.condemned.add(connection);
+    }
+    this.pool.evict((connection) => connection.state === state);
+  }
+
+  resize(max: number): void {
+    if (max < this.#options.minIdle) return;
+    const { total, connecting } = this.pool.stats();
+    this.#max = max;
+    this.#largest = Math.max(this.#largest, max);
+    this.#above = Math.max(max, total);
+    // Which of them it gives up nobody knows.
+    if (total > max && connecting > 0) this.#connects.onSomeGivenUp();
+    this.pool.resize(max);
+  }
+
+  suspend(): void {
+    this.#noticeOpening();
+    const { model } = this;
+    if (!model.closed) model.suspended = true;
+    // Those who must not queue are told at once.
+    model.asking++;
+    this.pool.suspend();
+    model.asking--;
+  }
+
+  resume(): void {
+    this.model.suspended = false;
+    this.pool.resume();
+  }
+
+  ready(timeoutMs: number): void {
+    this.#wait(this.pool.ready({ timeoutMs }));
+  }
+
+  open(): void {
+    this.#noticeOpening();
+    if (this.model.closed) this.#reopening = true;
+    this.#wait(this.pool.open());
+    this.#noticeOpening();
+  }
+
+  #wait(promise: Promise<void>): void {
+    const settled = promise.then(() => {}, () => {});
+    this.#pending.add(settled);
+    void settled.then(() => this.#pending.delete(settled));
+  }
+
+  /** Whether the pool is open again, as somebody wanted. */
+  #noticeOpening(): void {
+    const { model, pool } = this;
+    if (model.closed) model.closedAt = this.clock.now();
+    if (!this.#reopening || pool.stats().state !== "open") return;
+    this.#reopening = false;
+    model.closed = false;
+  }
+
   condemn(): void {
     this.model.grounds(2);
     this.pool.condemn(new Error("cannot be written to"));
@@ -188,12 +276,16 @@ export class World {
   }
 
   onGenerationEnded(): void {
+    if (this.#reopening) this.model.grounds(2);
     this.model.onGenerationEnded();
-    this.#connects.onGivenUp();
+    if (this.#reopening) this.#connects.onReopened();
+    else this.#connects.onGivenUp();
   }
 
   close(timeoutMs: number): void {
     this.model.closed = true;
+    this.model.suspended = false;
+    this.#reopening = false;
     this.#connects.onGivenUp();
     const close = { done: false };
     this.#closes.push(close);
@@ -239,6 +331,7 @@ export class World {
    */
   async settle(turns: number = ALL_TURNS): Promise<void> {
     await this.clock.settle(turns);
+    this.#noticeOpening();
     const quiet = turns >= ALL_TURNS;
     if (quiet) {
       await this.#hearAll();
@@ -253,6 +346,7 @@ export class World {
   async end(): Promise<void> {
     this.driver.restore();
     for (const ask of this.#holders()) this.#giveBack(ask, "release");
+    await this.#checkStock();
     this.close(100);
     await this.tick(100_000);
     await this.settle();
@@ -264,7 +358,26 @@ export class World {
     demand(model.lent.size === 0, "something is lent after close");
     demand(driver.open === 0, `${driver.open} connections are left on the server`);
     demand(clock.pending === 0, `${clock.pending} timers are left`);
-    demand(driver.peak <= this.#options.max, `${driver.peak} connections at once`);
+    demand(driver.peak <= this.#largest, `${driver.peak} connections at once`);
+    demand(this.#pending.size === 0, "somebody still waits for the pool to be ready, or open");
+  }
+
+  /** All goes well for a while: then nobody waits any more, and the stock is there. */
+  async #checkStock(): Promise<void> {
+    this.resume();
+    const { state: life } = this.pool.stats();
+    for (let round = 0; round < 100 && this.model.waiting.length > 0; round++) {
+      await this.tick(1_000);
+      for (const ask of this.#holders()) this.#giveBack(ask, "release");
+    }
+    for (const ask of this.#holders()) this.#giveBack(ask, "release");
+    demand(life !== "open" || this.model.waiting.length === 0, "somebody waits for ever");
+    await this.tick(60_000);
+    await this.settle();
+    const { state, idle, checking } = this.pool.stats();
+    const { minIdle } = this.#options;
+    const isKept = state === "draining" || state === "closed" || idle + checking >= minIdle;
+    demand(isKept, `${idle} are idle, where ${minIdle} should be`);
   }
 
   /**
@@ -293,10 +406,21 @@ export class World {
     const { total, connecting, idle, used, checking, resetting, closing, waiters, max } = stats;
     const sum = connecting + idle + used + checking + resetting + closing;
     demand(sum === total, `the counts add up: ${sum} is not ${total}`);
-    demand(total <= max, `nothing is above max: ${total}`);
+    demand(max === this.#max, `max is ${max}`);
+    this.#above = Math.max(max, Math.min(this.#above, total));
+    demand(total <= this.#above, `nothing is above max: ${total}`);
+    demand(
+      total - closing <= max || idle + connecting + checking === 0,
+      `${total} of ${max} are there, and not all of them in use`,
+    );
+    const { maxIdle = max } = this.#options;
+    demand(
+      idle <= maxIdle || waiters > 0,
+      `${idle} are idle, and not more than ${maxIdle} should be`,
+    );
     demand(driver.open <= total, `the server has ${driver.open} connections, the books ${total}`);
     demand(
-      waiters <= checking || idle === 0,
+      waiters <= checking || idle === 0 || model.suspended,
       `${waiters} wait while ${idle} are idle and ${checking} are checked`,
     );
     for (const { number, deadline } of model.waiting) {
@@ -312,12 +436,12 @@ export class World {
       `${model.waiting.length} wait, the books say ${waiters}`,
     );
     demand(used === model.lent.size, `${model.lent.size} are lent, the books say ${used}`);
-    this.#connects.check(stats, this.#options.acquireTimeoutMs);
+    if (!model.suspended) this.#connects.check(stats, this.#options);
     demand(!model.closed || idle === 0, `a closed pool keeps ${idle} idle connections`);
     const rejected = model.waiting.find(({ number }) => number < model.rejectedBefore);
     demand(rejected === undefined, `ask ${rejected?.number} waits though the server refused`);
     const busy = waiters + connecting + checking + resetting + closing > 0 ||
-      stats.state === "draining" ||
+      stats.state === "draining" || this.#pending.size > 0 ||
       driver.connections.some((connection) => driver.status(connection) === "busy");
     demand(busy || clock.referenced === 0, "an idle pool holds the process");
   }

@@ -84,3 +84,39 @@ test("Closing may be asked to close by who is refused", async () => {
   await first;
   assertEquals(calls.filter((name) => name === "retire"), ["retire"]);
 });
+
+test("Closing.open() opens what is closed, at once; what is open it leaves alone", async () => {
+  const { calls, clock, closing } = bench(0);
+  await closing.open();
+  assertEquals(calls, []);
+  await closing.close(5_000);
+  await closing.open();
+  assertEquals([closing.state, calls.at(-1)], ["open", "opened"]);
+  await closing.close(5_000);
+  assertEquals([closing.state, clock.pending], ["closed", 0]);
+});
+
+test("Closing.open() waits for the end of the close, unless somebody closes again", async () => {
+  const { bag, clock, closing } = bench(1);
+  const closed = watch(closing.close(5_000));
+  const first = watch(closing.open());
+  const again = watch(closing.close(9_000));
+  await clock.settle();
+  assertInstanceOf(first.error, PoolClosedError);
+  const [second, third] = [watch(closing.open()), watch(closing.open())];
+  await clock.settle();
+  assertEquals([closing.state, second.state], ["draining", "pending"]);
+  bag.total = 0;
+  closing.freed();
+  await clock.settle();
+  assertEquals([closing.state, closing.isOpen, clock.pending], ["open", true, 0]);
+  assertEquals(
+    [closed, again, second, third].map(({ state }) => state),
+    Array(4).fill("fulfilled"),
+  );
+  // The deadline of the life before is no limit of this one.
+  bag.total = 1;
+  const last = watch(closing.close(60_000));
+  await clock.advance(10_000);
+  assertEquals([closing.state, last.state], ["draining", "pending"]);
+});

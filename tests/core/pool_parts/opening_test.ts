@@ -16,7 +16,8 @@ function bench() {
   const life = { isOpen: true };
   const said: string[] = [];
   const sizes = { max: 4, maxPendingConnects: 4 };
-  const stock = { isLow: false, isWaited: false, mayTry: () => true };
+  const stock = { isLow: false, mayTry: () => true };
+  const readiness = { isShort: false };
   const outage = new Outage(clock, 10_000, () => opening.grow(), SILENT);
   const slowStart = new SlowStart(sizes);
   const removal = new Removal<FakeConnection>({
@@ -49,6 +50,7 @@ function bench() {
       },
     },
     stock,
+    readiness,
     generations: { current: 7 },
     outage,
     slowStart,
@@ -69,7 +71,21 @@ function bench() {
       freed: () => said.push("freed"),
     },
   });
-  return { bag, clock, driver, life, opening, outage, queue, removal, said, slowStart };
+  return {
+    bag,
+    clock,
+    driver,
+    life,
+    opening,
+    outage,
+    queue,
+    readiness,
+    removal,
+    said,
+    sizes,
+    slowStart,
+    stock,
+  };
 }
 
 test("Opening opens as many as wait and no more than allowed, numbered one by one", async () => {
@@ -152,5 +168,47 @@ test("Opening.replaceLater() tries only in an outage, when it may and nobody doe
   opening.replaceLater(false);
   opening.replaceLater(false);
   assertEquals(bag.counts.connecting, 1);
+  removal.destroyAll();
+});
+
+test("Opening opens what is wanted in stock as far as its pace allows, and for who waits for the pool to be ready", async () => {
+  const { bag, clock, opening, outage, readiness, removal, stock } = bench();
+  stock.isLow = true;
+  stock.mayTry = () => false;
+  opening.grow();
+  assertEquals(bag.total, 0);
+  stock.mayTry = () => bag.total < 2;
+  opening.grow();
+  assertEquals(bag.total, 2);
+  readiness.isShort = true;
+  stock.isLow = false;
+  opening.grow();
+  assertEquals(bag.total, 4);
+  removal.destroyAll();
+  outage.failed(new Error("down"));
+  await clock.settle();
+  opening.grow();
+  assertEquals(clock.referenced, 1);
+  readiness.isShort = false;
+  stock.isLow = true;
+  opening.grow();
+  assertEquals(clock.referenced, 0);
+  outage.stopWaiting();
+});
+
+test("Opening counts what is being given up against the connects that may be under way", async () => {
+  const { bag, clock, driver, opening, queue, removal, sizes } = bench();
+  sizes.maxPendingConnects = 2;
+  driver.hold("connect");
+  queue.size = 10;
+  opening.grow();
+  assertEquals([bag.total, opening.room], [2, 0]);
+  removal.destroyAll();
+  opening.grow();
+  assertEquals([bag.total, opening.room], [0, 0]);
+  await clock.settle();
+  assertEquals(opening.room, 2);
+  opening.grow();
+  assertEquals(bag.total, 2);
   removal.destroyAll();
 });

@@ -73,3 +73,17 @@ test("Removal.closeUnused() closes what nobody has; retireAll() and destroyAll()
   removal.destroyAll();
   assertEquals([bag.total, driver.open], [0, 0]);
 });
+
+test("Removal.condemn() closes what nobody has, and lets nothing be lent again", async () => {
+  const { add, driver, removal } = bench();
+  const slots = [await add("idle"), await add("used"), await add("connecting")];
+  for (const slot of slots) removal.condemn(slot, "evicted");
+  assertEquals(slots.map(({ state }) => state), ["closing", "used", "closing"]);
+  assertEquals(slots.map(({ generation, reason }) => [generation < 0, reason]), [
+    [true, "evicted"],
+    [true, "evicted"],
+    [true, "evicted"],
+  ]);
+  removal.destroyAll();
+  assertEquals(driver.open, 0);
+});
