@@ -26,6 +26,16 @@ const PROGRAMS: Record<string, () => unknown> = {
     await lease.sql`select 1`;
     print(`used ${db.stats().used}`);
   },
+  async "a stock of idle connections"() {
+    const stocked = createPool(url, { minIdle: 2, keepaliveMs: 60_000 });
+    await stocked.ready();
+    print(`idle ${stocked.stats().idle}`);
+  },
+  async "a stock that is refilled in vain"() {
+    const stocked = createPool("postgres://nobody@127.0.0.1:1/nothing", { minIdle: 2 });
+    await stocked.ready({ timeoutMs: 100 }).catch(() => {});
+    print(`idle ${stocked.stats().idle}`);
+  },
   // From here on nobody awaits at the top level: only the pool can hold the process.
   "a cold statement"() {
     db.sql`select pg_sleep(0.2)`.then(() => print("over"));

@@ -11,6 +11,8 @@ const SCRIPT = fileURLToPath(new URL("./exit_child.ts", import.meta.url));
 const ENDS: Record<string, string> = {
   "an idle connection": "idle 1\n",
   "an idle lease": "used 1\n",
+  "a stock of idle connections": "idle 2\n",
+  "a stock that is refilled in vain": "idle 0\n",
 };
 
 /** What holds a process until it is over, and what the process says then. */

@@ -17,7 +17,7 @@ function assertRefused(outcomes: Record<string, Outcome>, hint: string): void {
 Deno.test("A pool is refused outside of a request, and says what to do", () =>
   withWorker(async (workerd) => {
     const outcomes = await workerd.get<Record<string, Outcome>>("/outside");
-    assertEquals(Object.keys(outcomes).length, 9);
+    assertEquals(Object.keys(outcomes).length, 13);
     assertRefused(outcomes, "wrap the handler that uses it, export default { fetch: db.scoped(");
     // It still works where it should.
     assertEquals(await workerd.get("/select"), [{ one: 1, list: [1, 2] }]);
