@@ -7,18 +7,20 @@
 
 import pg from "pg";
 import postgres from "postgres";
-import { createPool } from "../../tests/support/entry.ts";
+import { createPool, type SharedPostgresLease } from "../../tests/support/entry.ts";
 
 /** One client, freshly made; it has no connection yet. */
 export interface Client {
   /** `select 1`. */
-  select1(): Promise<unknown>;
+  select1?(): Promise<unknown>;
   /** A parametrised query with two rows. */
-  param(): Promise<unknown>;
+  param?(): Promise<unknown>;
   /** Take a connection, `select 1`, give it back; absent where a client has no such thing. */
   checkout?(): Promise<unknown>;
   /** A transaction with one statement. */
   transaction?(): Promise<unknown>;
+  /** `select 1` by one of a thousand readers that share two connections. */
+  shared?(): Promise<unknown>;
   /** Closes everything. */
   close(): Promise<unknown>;
 }
@@ -36,8 +38,44 @@ function statements(sql: Sql): Pick<Client, "select1" | "param"> {
   };
 }
 
+/** How many share two connections. */
+const READERS = 1_000;
+
+/** Each reader has a lease of its own, which it keeps. */
+function steadyReaders(url: string): Pick<Client, "shared" | "close"> {
+  const db = createPool(url, { max: 2, maxShared: 2 });
+  const readers: SharedPostgresLease[] = [];
+  let turn = 0;
+  const begin = async (number: number): Promise<unknown> => {
+    const reader = readers[number] = await db.acquireShared();
+    return await reader.sql`select 1 as x`;
+  };
+  return {
+    shared() {
+      const number = turn++ % READERS;
+      const reader = readers[number];
+      return reader === undefined ? begin(number) : reader.sql`select 1 as x`;
+    },
+    async close() {
+      for (const reader of readers) reader.release();
+      await db.close();
+    },
+  };
+}
+
+/** The bare minimum: two clients of one connection, by turns. */
+function porsagerPair(url: string): Client {
+  const pair = [postgres(url, { max: 1 }), postgres(url, { max: 1 })] as const;
+  let turn = 0;
+  return {
+    shared: () => pair[turn++ & 1 ? 1 : 0]`select 1 as x`,
+    close: () => Promise.all(pair.map((sql) => sql.end())),
+  };
+}
+
 function steady(url: string): Client {
   const db = createPool(url, { max: POOL_SIZE });
+  const readers = steadyReaders(url);
   return {
     ...statements(db.sql),
     async checkout() {
@@ -49,7 +87,8 @@ function steady(url: string): Client {
       }
     },
     transaction: () => db.transaction((sql) => sql`select 1 as x`),
-    close: () => db.close(),
+    shared: readers.shared,
+    close: () => Promise.all([db.close(), readers.close()]),
   };
 }
 
@@ -148,6 +187,7 @@ export const clients: Record<string, (url: string) => Client> = {
   "porsager, max_pipeline 1": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 1 }),
   "porsager, max_pipeline 0": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 0 }),
   "porsager, 1 connection": (url) => porsagerStatements(url, { max: 1 }),
+  "porsager, 2 clients of 1 connection": porsagerPair,
   "pg": pgPool,
   "Bun.sql": bunSql,
 };

@@ -11,12 +11,13 @@ import { load } from "./load.ts";
 
 const { client: name, concurrency, seconds, url } = readInput() as DriftInput;
 const client = clients[name]?.(url);
-if (client === undefined) throw new TypeError(`no client ${name}`);
+const select1 = client?.select1;
+if (client === undefined || select1 === undefined) throw new TypeError(`no client ${name}`);
 // Compilation would make the first second look slow, and so hide a drift.
-await load(client.select1, concurrency, 500);
+await load(select1, concurrency, 500);
 const perSecond: number[] = [];
 for (let second = 0; second < seconds; second++) {
-  perSecond.push((await load(client.select1, concurrency, 1_000)).perSecond);
+  perSecond.push((await load(select1, concurrency, 1_000)).perSecond);
 }
 await client.close();
 printResult(perSecond);

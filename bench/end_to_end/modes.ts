@@ -7,7 +7,7 @@
 /** One kind of work. */
 export interface Mode {
   /** Name on the command line; the client's method. */
-  readonly name: "select1" | "param" | "checkout" | "transaction";
+  readonly name: "select1" | "param" | "checkout" | "transaction" | "shared";
   /** Heading of its table. */
   readonly title: string;
   /** How many work at the same time. */
@@ -22,4 +22,9 @@ export const modes: readonly Mode[] = [
   { name: "param", title: "One parametrised statement, two rows", concurrency: ALL },
   { name: "checkout", title: "Checkout: acquire, `select 1`, release", concurrency: ALL },
   { name: "transaction", title: "Transaction: begin, `select 1`, commit", concurrency: ALL },
+  {
+    name: "shared",
+    title: "A thousand readers on two shared connections: `select 1`",
+    concurrency: [100, 1_000],
+  },
 ];

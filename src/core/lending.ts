@@ -36,8 +36,10 @@ export interface LendingParts<C> {
   readonly bag: Bag<C>;
   /** Who waits. */
   readonly queue: WaiterQueue<C>;
-  /** Tells who may have one more; only where some are reserved, or there is more than one kind. */
-  readonly demand: Pick<Demand<C>, "allows" | "allowsSlot" | "isInWay"> | undefined;
+  /** Tells who may have one more; only where some are reserved. */
+  readonly demand: Pick<Demand<C>, "allows" | "allowsSlot"> | undefined;
+  /** Tells what has to make room; only where there is more than one kind. */
+  readonly kinds: Pick<Demand<C>, "isInWay"> | undefined;
   /** Connections that leases share. */
   readonly commons: Pick<Commons<C>, "free" | "find" | "ask" | "joined" | "left">;
   /** Whether another connection comes, or can be opened, for who wants a read-only one, or any. */
@@ -81,6 +83,7 @@ export class Lending<C> {
   readonly #bag: Bag<C>;
   readonly #queue: WaiterQueue<C>;
   readonly #demand: LendingParts<C>["demand"];
+  readonly #kinds: LendingParts<C>["kinds"];
   readonly #commons: LendingParts<C>["commons"];
   readonly #mayCome: (reader: boolean) => boolean;
   readonly #rate: Pick<ServiceRate, "served"> | undefined;
@@ -108,6 +111,7 @@ export class Lending<C> {
     this.#bag = parts.bag;
     this.#queue = parts.queue;
     this.#demand = parts.demand;
+    this.#kinds = parts.kinds;
     this.#commons = parts.commons;
     this.#mayCome = parts.mayCome;
     this.#rate = parts.rate;
@@ -280,7 +284,7 @@ export class Lending<C> {
    * @param slot Its slot.
    */
   offer(slot: Slot<C>): void {
-    if (this.#demand?.isInWay(slot) === true) this.#close(slot, "exchanged");
+    if (this.#kinds?.isInWay(slot) === true) this.#close(slot, "exchanged");
     else if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
     else this.#keep(slot);
   }

@@ -295,7 +295,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       suspension,
       bag,
       queue,
-      demand: resolved.reserved > 0 || hasReaders ? demand : undefined,
+      demand: resolved.reserved > 0 ? demand : undefined,
+      kinds: hasReaders ? demand : undefined,
       commons,
       mayCome: (reader) => {
         const { top, readerTop, counts, total } = bag;

@@ -78,7 +78,7 @@ export type { Holder } from "../core/holders.ts";
 export { PostgresConnection } from "../driver/postgres/connection.ts";
 export { PostgresDriver } from "../driver/postgres/driver.ts";
 export type { PostgresOptions, PostgresTypes } from "../driver/postgres/options.ts";
-export type { BaseSql, LeaseSql, PoolSql, SqlTypes } from "../driver/postgres/sql.ts";
+export type { BaseSql, LeaseSql, PoolSql, SharedSql, SqlTypes } from "../driver/postgres/sql.ts";
 export type { Replay, StatementOptions } from "../driver/postgres/statement_limits.ts";
 export type { SslOptions } from "../driver/postgres/tls.ts";
 export type {
@@ -90,6 +90,7 @@ export type {
 } from "../driver/postgres/transaction.ts";
 export type { CreatePoolOptions, PostgresSession } from "./options.ts";
 export { PostgresLease } from "./postgres_lease.ts";
+export { SharedPostgresLease } from "./shared_postgres_lease.ts";
 export { PostgresPool } from "./postgres_pool.ts";
 
 /** How a pool is made: `createPool` of each entry. */

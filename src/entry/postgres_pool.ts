@@ -42,6 +42,7 @@ import { GuardedRoute, PoolRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
+import { SharedPostgresLease } from "./shared_postgres_lease.ts";
 
 /** What all views of one pool share. */
 interface Shared {
@@ -256,6 +257,34 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     throwIfRefused(this.#shared.lease.gate);
     const lease = await this.#shared.pool.acquire(this.#acquireOptions(options));
     return new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
+  }
+
+  /**
+   * Lends a connection together with others, for single statements, which are sent one behind the other: many readers need
+   * no more than a few connections. At most `maxShared` are shared so, read-only unless `readOnly` is `false`; the next
+   * lease is given the one with the fewest. With `maxShared: 0`, and behind a transaction pooler, each has a connection of
+   * its own.
+   *
+   * @param options Signal, deadline, priority and label of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws What {@linkcode PostgresPool.acquire} throws.
+   *
+   * @example Readers
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app", {
+   *   maxShared: 2,
+   *   readOnly: { username: "reader", password: "secret" },
+   * });
+   * using reader = await db.acquireShared();
+   * console.log(await reader.sql`select count(*) from users`);
+   * ```
+   */
+  async acquireShared(options?: AcquireOptions): Promise<SharedPostgresLease<T>> {
+    throwIfRefused(this.#shared.lease.gate);
+    const lease = await this.#shared.pool.acquireShared(this.#acquireOptions(options));
+    return SharedPostgresLease.create<T>(lease, this.#shared.lease, this.#limits);
   }
 
   /**

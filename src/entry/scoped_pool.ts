@@ -20,6 +20,7 @@ import { checkStatementOptions } from "./options.ts";
 import type { PostgresLease } from "./postgres_lease.ts";
 import type { PostgresPool } from "./postgres_pool.ts";
 import { scopedSql } from "./scoped_sql.ts";
+import type { SharedPostgresLease } from "./shared_postgres_lease.ts";
 
 /**
  * A pool of PostgreSQL connections where connections belong to one request; made by `createPool` of `./workerd`.
@@ -151,6 +152,17 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
    */
   async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
     return await this.#pool.acquire(options);
+  }
+
+  /**
+   * Lends a connection together with others, for single statements, within the request that runs.
+   *
+   * @param options Signal, deadline, priority and label of this acquire.
+   * @returns The lease; the borrower must release it.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  async acquireShared(options?: AcquireOptions): Promise<SharedPostgresLease<T>> {
+    return await this.#pool.acquireShared(options);
   }
 
   /**

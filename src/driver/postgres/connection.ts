@@ -28,6 +28,7 @@ import {
   refuseSocket,
   type Template,
 } from "./porsager.ts";
+import type { Login } from "./parse_options.ts";
 import { allowsFollowers } from "./pipelining.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
@@ -45,6 +46,10 @@ export interface OpenOptions {
   readonly endpoint: Endpoint;
   /** Whether each transaction may have another backend, so that none can be named by its process id. */
   readonly pooled: boolean;
+  /** As whom. */
+  readonly login: Login;
+  /** Whether that one is not meant to write. */
+  readonly isReader: boolean;
   /** Whether this connection learns the array types for all. */
   readonly fetchTypes: boolean;
   /** Lets idle connections go of the process. */
@@ -162,7 +167,7 @@ export class PostgresConnection {
   /** Whether a refusal to write is the server's own affair, and not what the user asked for. */
   get #isDemoted(): boolean {
     const { inHotStandby, beganReadOnly, transaction } = this.#tap;
-    if (inHotStandby || beganReadOnly) return inHotStandby === true;
+    if (inHotStandby || beganReadOnly || this.#options.isReader) return inHotStandby === true;
     // Of a transaction by hand nobody here knows how it was begun.
     return this.commitWatch === undefined ? transaction === "idle" : !this.commitWatch.readOnly;
   }
@@ -235,13 +240,13 @@ export class PostgresConnection {
    * @returns The connection, idle.
    */
   static async open(options: OpenOptions): Promise<PostgresConnection> {
-    const { template, runtime, endpoint, signal } = options;
+    const { template, runtime, endpoint, login, signal } = options;
     signal?.throwIfAborted();
-    const password = await resolvePassword(template);
+    const password = await resolvePassword(login);
     signal?.throwIfAborted();
     const dialling = dial(runtime, endpoint, signal);
     // Made while the socket opens: it takes as long as that does.
-    const start = new StartUp(template, password, options.fetchTypes);
+    const start = new StartUp(template, login, password, options.fetchTypes);
     const connection = new PostgresConnection(options, await dialling);
     const abort = (): void => connection.destroy();
     signal?.addEventListener("abort", abort, { once: true });
@@ -929,13 +934,14 @@ class StartUp {
   /** Whether the rows that come answer the driver. */
   rowsAreOurs: () => boolean = () => true;
 
-  constructor(template: Template, pass: string, fetchTypes: boolean) {
+  constructor(template: Template, login: Login, pass: string, fetchTypes: boolean) {
     const socket = (): Duplex => {
       const only = this.duplex;
       this.duplex = undefined;
       return only ?? refuseSocket();
     };
     this.client = createClient(template, {
+      login,
       pass,
       fetchTypes,
       socket,
@@ -944,8 +950,7 @@ class StartUp {
   }
 }
 
-async function resolvePassword(template: Template): Promise<string> {
-  const { pass } = template.options;
+async function resolvePassword({ pass }: Login): Promise<string> {
   // Asked for here, not by porsager: there a rejection would go unhandled and end the process.
   const password = typeof pass === "function" ? await pass() : pass;
   if (typeof password !== "string") {

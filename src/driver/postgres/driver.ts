@@ -10,6 +10,7 @@ import type {
   ConnectionStatus,
   Driver,
   DriverCallOptions,
+  DriverConnectOptions,
   ErrorClass,
   Evidence,
   LossScope,
@@ -37,6 +38,8 @@ export class PostgresDriver implements Driver<PostgresConnection> {
   readonly name = "postgres";
   /** Statements of several users could be pipelined, unless a pooler is in between; transactions could not. */
   readonly sharing: Sharing;
+  /** Whether connections that leases share are opened read-only. */
+  readonly readers: boolean;
   readonly #runtime: Runtime;
   readonly #options: ResolvedPostgresOptions;
   readonly #types: TypeGate;
@@ -59,6 +62,7 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     this.#runtime = runtime;
     this.#options = options;
     this.sharing = options.pooled ? "exclusive" : "multiplex";
+    this.readers = options.readerLogin !== undefined;
     this.#types = new TypeGate(types);
   }
 
@@ -71,15 +75,18 @@ export class PostgresDriver implements Driver<PostgresConnection> {
     return this.#options.template;
   }
 
-  connect(options?: DriverCallOptions): Promise<PostgresConnection> {
+  connect(options?: DriverConnectOptions): Promise<PostgresConnection> {
     const signal = options?.signal;
-    const { template, endpoint, pooled } = this.#options;
+    const { template, endpoint, pooled, login, readerLogin } = this.#options;
+    const reader = options?.readOnly === true ? readerLogin : undefined;
     const open = async (fetchTypes: boolean): Promise<PostgresConnection> => {
       const connection = await PostgresConnection.open({
         template,
         runtime: this.#runtime,
         endpoint,
         pooled,
+        login: reader ?? login,
+        isReader: reader !== undefined,
         fetchTypes,
         references: this.#references,
         onReadOnly: (connection, error) => this.onReadOnly?.(connection, error),

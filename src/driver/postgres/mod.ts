@@ -41,7 +41,7 @@ export type {
 export { PostgresConnection } from "./connection.ts";
 export { PostgresDriver, postgresDriver, type PostgresDriverOptions } from "./driver.ts";
 export type { PostgresOptions, PostgresTypes } from "./options.ts";
-export type { BaseSql, LeaseSql, PoolSql, SqlTypes } from "./sql.ts";
+export type { BaseSql, LeaseSql, PoolSql, SharedSql, SqlTypes } from "./sql.ts";
 export type { Replay, StatementOptions } from "./statement_limits.ts";
 export type { SslOptions } from "./tls.ts";
 export type {

@@ -6,7 +6,13 @@
 
 import type { SocketAddress } from "../../core/runtime.ts";
 import type { Endpoint } from "./dial.ts";
-import { type GivenOptions, type ParsedOptions, parseOptions, readValue } from "./parse_options.ts";
+import {
+  type GivenOptions,
+  type Login,
+  type ParsedOptions,
+  parseOptions,
+  readValue,
+} from "./parse_options.ts";
 import { createTemplate, refuseSocket, type Template } from "./porsager.ts";
 import { type SslOptions, tlsPolicy } from "./tls.ts";
 
@@ -86,6 +92,20 @@ export interface PostgresOptions<T extends PostgresTypes = Record<never, never>>
    * @default {"none"}
    */
   readonly pooler?: "none" | "transaction";
+  /**
+   * How the connections of `acquireShared()` are opened. A role: as that one, which should be one that cannot write. Not
+   * given: as all others, with `default_transaction_read_only` on, which is **a guard against mistakes and not a proof**: a
+   * function that is called can turn it off. `false`: like all others, so that shared leases may write, and take part in
+   * the other connections. Behind a transaction pooler a role or `false`.
+   *
+   * @default {default_transaction_read_only}
+   */
+  readonly readOnly?: false | {
+    /** Name of the role. */
+    readonly username: string;
+    /** Its password, or a function that is asked for it before each connect. */
+    readonly password?: string | (() => string | Promise<string>);
+  };
   /** Which kind of server is wanted; another one is refused. */
   readonly target_session_attrs?: import("postgres").Options<T>["target_session_attrs"];
 }
@@ -116,6 +136,7 @@ export const POSTGRES_OPTION_NAMES: ReadonlySet<string> = new Set<keyof Postgres
   "onclose",
   "keep_alive",
   "pooler",
+  "readOnly",
   "target_session_attrs",
 ]);
 
@@ -136,6 +157,10 @@ export interface ResolvedPostgresOptions {
   readonly endpoint: Endpoint;
   /** Whether each transaction may have another backend. */
   readonly pooled: boolean;
+  /** As whom sessions are opened. */
+  readonly login: Login;
+  /** As whom those are opened that are read-only; `undefined` if they are like all others. */
+  readonly readerLogin: Login | undefined;
 }
 
 /**
@@ -173,7 +198,38 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
     template: createTemplate(parsed),
     endpoint: { address, tls: policy, keepAliveMs: keepAlive > 0 ? keepAlive * 1000 : 0 },
     pooled,
+    login: { user: parsed.user, pass: parsed.pass, connection: parsed.connection },
+    readerLogin: readerLogin(parsed, given.readOnly as PostgresOptions["readOnly"], pooled),
   };
+}
+
+function readerLogin(
+  { user, pass, connection }: ParsedOptions,
+  readOnly: PostgresOptions["readOnly"],
+  pooled: boolean,
+): Login | undefined {
+  if (readOnly === false) return undefined;
+  if (readOnly !== undefined) {
+    return { user: readOnly.username, pass: readOnly.password ?? "", connection };
+  }
+  // A pooler refuses parameters that it does not know, or has them meet other sessions.
+  if (pooled) return undefined;
+  return { user, pass, connection: { ...connection, default_transaction_read_only: "on" } };
+}
+
+/** Checks the option `readOnly`; no message shows the password. */
+function checkReadOnly(readOnly: unknown): void {
+  if (readOnly === undefined || readOnly === false) return;
+  const { username, password, ...others } = (readOnly ?? {}) as Record<string, unknown>;
+  const isLogin = typeof readOnly === "object" && typeof username === "string" && username !== "" &&
+    (password === undefined || typeof password === "string" || typeof password === "function") &&
+    Object.keys(others).length === 0;
+  if (isLogin) return;
+  throw new TypeError(
+    `Cannot create pool as readOnly must be false or { username, password }: received ${
+      shown(readOnly)
+    }`,
+  );
 }
 
 /** The options as a pooler wants them. */
@@ -273,6 +329,7 @@ function checkOptions(options: object): void {
   for (const name of ["prepare", "no_prepare", "fetch_types"]) {
     checkType(name, given[name], "boolean");
   }
+  checkReadOnly(given.readOnly);
   const { pooler } = given;
   if (pooler !== undefined && pooler !== "none" && pooler !== "transaction") {
     throw new TypeError(

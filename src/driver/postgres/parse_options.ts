@@ -23,7 +23,18 @@ export interface GivenOptions extends Readonly<Record<string, unknown>> {
   readonly transform?: object;
 }
 
-type Password = string | (() => string | Promise<string>);
+/** A password, or a function that is asked for it before each connect. */
+export type Password = string | (() => string | Promise<string>);
+
+/** As whom a session is opened, and with what. */
+export interface Login {
+  /** Name of the role. */
+  readonly user: string | undefined;
+  /** Its password. */
+  readonly pass: Password;
+  /** Start-up parameters. */
+  readonly connection: object;
+}
 
 /** porsager's options after parsing; what this driver does not look at is of no type. */
 export interface ParsedOptions extends ReadFromVariables {

@@ -10,7 +10,7 @@
  */
 
 import postgres from "postgres";
-import type { BothWays, ParsedOptions, ParsedTransform } from "./parse_options.ts";
+import type { BothWays, Login, ParsedOptions, ParsedTransform } from "./parse_options.ts";
 import type { STATEMENT, Statement } from "./statement.ts";
 
 /** A query of porsager's, seen from the inside. */
@@ -178,12 +178,20 @@ export function createTemplate(options: ParsedOptions): Template {
  */
 export function createClient(
   template: Template,
-  own: { pass: string; socket: () => unknown; fetchTypes: boolean; rowsAreOurs: () => boolean },
+  own: {
+    login: Login;
+    pass: string;
+    socket: () => unknown;
+    fetchTypes: boolean;
+    rowsAreOurs: () => boolean;
+  },
 ): postgres.Sql {
   return postgres({
     ...template.options,
     transform: sparingOurs(template.options.transform, own.rowsAreOurs),
     max: 1,
+    user: own.login.user,
+    connection: own.login.connection,
     pass: own.pass,
     socket: own.socket,
     fetch_types: own.fetchTypes,

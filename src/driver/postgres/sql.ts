@@ -66,6 +66,12 @@ export type LeaseSql<T extends PostgresTypes = Record<never, never>> =
     SqlTypes<T>
   >;
 
+/** The `sql` of a shared lease: porsager's, for single statements only. */
+export type SharedSql<T extends PostgresTypes = Record<never, never>> = BaseSql<T> & {
+  /** There is none: to listen and to notify is for leases and pools. */
+  readonly notify: never;
+};
+
 /** The part of porsager's `sql` that every kind of it has: pool, lease, transaction. */
 export type BaseSql<T extends PostgresTypes> = import("postgres").ISql<SqlTypes<T>>;
 
@@ -130,6 +136,30 @@ export function createSql<T extends PostgresTypes>(
   sql.file = file;
   sql.notify = notify;
   return sql as unknown as BaseSql<T>;
+}
+
+/**
+ * Makes the `sql` of a shared lease: what is given as text is one statement in the extended protocol.
+ *
+ * @param template Makes fragments, helpers and parameters; supplies the class of the queries.
+ * @param route Where the queries go.
+ * @returns A tag function with porsager's helpers.
+ */
+export function createSharedSql<T extends PostgresTypes>(
+  template: Template,
+  route: Route,
+): SharedSql<T> {
+  const sql = createSql<T>(template, route) as unknown as SqlFunction;
+  type Make = (from: unknown, args: unknown[], options: TextOptions) => unknown;
+  for (const name of ["unsafe", "file"] as const) {
+    const make = sql[name] as Make;
+    sql[name] = (from: unknown, ...more: [(unknown[] | TextOptions)?, TextOptions?]): unknown => {
+      const [args, options] = textArguments(more);
+      return make(from, args, { simple: false, ...options });
+    };
+  }
+  delete sql.notify;
+  return sql as unknown as SharedSql<T>;
 }
 
 function isTemplate(first: unknown): first is TemplateStringsArray {

@@ -35,6 +35,7 @@ function bench(reserved = 0) {
     demand: reserved > 0
       ? new Demand({ sizes, suspension, bag, queue, commons: undefined })
       : undefined,
+    kinds: undefined,
     commons: {
       free: 0,
       find: () => undefined,
