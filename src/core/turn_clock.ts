@@ -8,6 +8,8 @@ import type { Clock, Timer } from "./clock.ts";
 
 /** How many turns of the microtask queue one reading serves at most. */
 const MOST_TURNS = 512;
+/** After how many turns without a question a reading is given up: who was lent a connection asks again a few turns later. */
+const UNUSED_TURNS = 4;
 /** By how much wall time and monotonic time may drift apart between two readings, in milliseconds. */
 const GAP_MS = 1_000;
 
@@ -78,13 +80,14 @@ export class TurnClock implements Clock {
     if (Math.abs(gap) >= GAP_MS) this.#onGap(gap);
   }
 
-  /** Keeps the reading from one turn of the microtask queue to the next, as long as each turn uses it. */
+  /** Keeps the reading from one turn of the microtask queue to the next, as long as it is used every few turns. */
   async #keep(): Promise<void> {
-    let turns = MOST_TURNS;
-    do {
+    let unused = 0;
+    for (let turns = MOST_TURNS; turns > 0 && unused < UNUSED_TURNS; turns--) {
       this.#used = false;
       await READY;
-    } while (this.#used && --turns > 0);
+      unused = this.#used ? 0 : unused + 1;
+    }
     this.#fresh = false;
   }
 }
