@@ -8,6 +8,7 @@ import type { Bag } from "./bag.ts";
 import type { Commons } from "./commons.ts";
 import type { Demand } from "./demand.ts";
 import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
+import type { LeaseWatch } from "./lease_watch.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { Choice, Multiplexer } from "./multiplexer.ts";
 import { ObservedLease } from "./observed_lease.ts";
@@ -58,6 +59,8 @@ export interface LendingParts<C> {
   readonly maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
   /** Closes what is worn, or one too many. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
+  /** Looks after what is not given back. */
+  readonly watch: Pick<LeaseWatch<C>, "isOn" | "begin">;
   /** Counts and measures. */
   readonly usage: Usage<C>;
   /** Who watches. */
@@ -93,6 +96,7 @@ export class Lending<C> {
   readonly #home: LeaseHome<C>;
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
+  readonly #watch: Pick<LeaseWatch<C>, "isOn" | "begin">;
   readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;
@@ -120,6 +124,7 @@ export class Lending<C> {
     this.#multiplexer = parts.multiplexer;
     this.#maintenance = parts.maintenance;
     this.#close = parts.close;
+    this.#watch = parts.watch;
     this.#usage = parts.usage;
     this.#events = parts.events;
     this.#low = parts.low;
@@ -200,11 +205,15 @@ export class Lending<C> {
     this.#usage.lent(slot, this.#turn.latest);
     slot.site = site;
     if (this.#bag.idleOf(false) < this.#minIdle) this.#low();
-    if (this.#events.ofLeases) return this.#observed(slot, site, waitMs);
-    return new PoolLease(this.#home, slot);
+    if (!this.#watch.isOn) this.#watch.begin();
+    const lease = this.#events.ofLeases
+      ? this.#observed(slot, site, waitMs)
+      : new PoolLease(this.#home, slot);
+    slot.lease = lease;
+    return lease;
   }
 
-  #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
+  #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): PoolLease<C> {
     const lease = new ObservedLease(this.#home, slot, this.#events, this.#turn, site?.label);
     lease.begin(waitMs);
     return lease;

@@ -180,6 +180,13 @@ export interface PoolOptions<C = unknown> {
    */
   readonly name?: string;
   /**
+   * A lease that is held for longer is told to the observer as `leaked`, once, with its label and, if one was taken, the
+   * stack of its acquire: at most one is taken in a millisecond. Greater than 0, `Infinity` allowed.
+   *
+   * @default {Infinity}
+   */
+  readonly leakAfterMs?: number;
+  /**
    * Source of time, timers and randomness.
    *
    * @default {systemClock}
@@ -275,6 +282,7 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "multiplex",
   "maxPipeline",
   "observer",
+  "leakAfterMs",
   "name",
   "clock",
 ]);
@@ -337,6 +345,7 @@ export function resolvePoolOptions<C>(
     multiplex = "auto",
     maxPipeline = 64,
     observer,
+    leakAfterMs = Infinity,
     name,
     clock = systemClock,
   } = options;
@@ -389,6 +398,7 @@ export function resolvePoolOptions<C>(
     multiplex: checkWord(action, "multiplex", multiplex, MULTIPLEX),
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     observer: checkObserver(action, observer),
+    leakAfterMs: checkDuration(action, "leakAfterMs", leakAfterMs, { zero: false, infinity: true }),
     name: checkName(action, name),
     clock,
   };

@@ -21,6 +21,7 @@ import { Expiry } from "./expiry.ts";
 import { Generations, scopeOfFailure } from "./generations.ts";
 import { type ConnectionInfo, inspect, inspectSlot } from "./inspection.ts";
 import type { Lease } from "./lease.ts";
+import { engineRegistry, LeaseWatch } from "./lease_watch.ts";
 import { Lending } from "./lending.ts";
 import { Losses } from "./losses.ts";
 import { Maintenance } from "./maintenance.ts";
@@ -48,7 +49,7 @@ import { Returning } from "./returning.ts";
 import { ServiceRate } from "./service_rate.ts";
 import { PoolSharedLease, type SharedLease } from "./shared_lease.ts";
 import { mostConnections } from "./sharing.ts";
-import type { Site } from "./site.ts";
+import { type Site, Sites } from "./site.ts";
 import { Shrinking, Sizing } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
 import { SlowStart } from "./slow_start.ts";
@@ -108,6 +109,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #bag = new Bag<C>();
   readonly #driver: Driver<C>;
   readonly #events: Events;
+  /** Notes where connections are asked for, if leaks are looked for. */
+  readonly #sites: Sites | undefined;
   readonly #usage = new Usage<C>(this.#bag);
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
@@ -255,7 +258,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       removal,
       events,
       stop: () => this.#stop(),
-      closed: () => leave(this),
+      closed: () => {
+        watch.stop();
+        leave(this);
+      },
       opened: () => this.#begin(),
     });
     this.#shrinking = new Shrinking<C>({ sizes, bag, removal });
@@ -288,6 +294,17 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, retry: grow });
 
     // How they are lent and come back.
+    const watch = new LeaseWatch<C>({
+      clock: turn,
+      leakAfterMs: resolved.leakAfterMs,
+      driver,
+      bag,
+      events,
+      looked: (now) => usage.look(now, events.counters.inVain, queue.size),
+      forgotten: (slot) => removal.destroy(slot, "collected"),
+      registry: engineRegistry,
+    });
+    this.#sites = resolved.leakAfterMs === Infinity ? undefined : new Sites(turn);
     const lending = this.#lending = new Lending<C>({
       sizes,
       countsUses,
@@ -327,6 +344,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
         }),
       maintenance,
       close,
+      watch,
       usage,
       events,
       low: () => this.#opening.grow(),
@@ -414,7 +432,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options === undefined) {
+    if (options === undefined && this.#sites === undefined) {
       const lease = this.#lending.lendIdle();
       if (lease !== undefined) return Promise.resolve(lease);
       if (this.#alwaysQueues && this.#closing.isOpen) return new Promise(this.#queueUp);
@@ -482,7 +500,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    */
   tryAcquire(): Lease<C> | undefined {
     if (!this.#closing.isOpen) throw new PoolClosedError();
-    return this.#lending.lendIdle();
+    return this.#lending.lendIdle(this.#sites?.note(undefined));
   }
 
   /**
@@ -531,7 +549,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
-    let site: Site | undefined;
+    let label: string | undefined;
     let wish = wishes.normal;
     if (options !== undefined) {
       try {
@@ -542,16 +560,22 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       timeoutMs = options.timeoutMs ?? timeoutMs;
       signal = options.signal ?? undefined;
       if (options.priority === "high") wish = wishes.high;
-      const { label } = options;
-      if (label !== undefined) site = { label, stack: undefined };
+      label = options.label;
       if (signal?.aborted) return void refused(signal.reason);
     }
+    const site = this.#siteOf(label);
     if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
     const lease = this.#lending.lend(wish, site);
     if (lease !== undefined) return void lent(lease);
     const refusal = this.#refusal.ofNewcomer(timeoutMs, wish);
     if (refusal !== undefined) return this.#refuse(refused, refusal, site);
     return this.#enqueue(lent, refused, timeoutMs, signal, wish, site);
+  }
+
+  /** What is known of who is asking now. */
+  #siteOf(label: string | undefined): Site | undefined {
+    if (this.#sites !== undefined) return this.#sites.note(label);
+    return label === undefined ? undefined : { label, stack: undefined };
   }
 
   #refuse(

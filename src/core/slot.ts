@@ -5,6 +5,8 @@
  */
 
 import type { CloseReason } from "./observer.ts";
+import type { PoolLease } from "./lease.ts";
+import type { WatchedLease } from "./lease_watch.ts";
 import type { Site } from "./site.ts";
 import type { SteadyConnection } from "./steady_connection.ts";
 
@@ -40,6 +42,12 @@ export class Slot<C> {
   uses = 0;
   /** Since when it is in use, by the pool's turn clock. */
   lentAt = 0;
+  /** Who has it for itself, until that is watched in another way; a lease that is over may stay here until the next. */
+  lease: PoolLease<C> | undefined = undefined;
+  /** The lease that is watched. */
+  watched: WatchedLease<C> | undefined = undefined;
+  /** Since when it had been in use when it was reported last; -1 if it never was. */
+  reported = -1;
   /** Where it was asked for by who has it, if that is known. */
   site: Site | undefined = undefined;
   /** Why it is to be closed, if it is. */

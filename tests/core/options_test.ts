@@ -49,6 +49,7 @@ test("resolvePoolOptions() fills in the defaults", () => {
     multiplex: "auto",
     maxPipeline: 64,
     observer: undefined,
+    leakAfterMs: Infinity,
     name: undefined,
     clock: systemClock,
   } as const;
@@ -84,6 +85,7 @@ test("resolvePoolOptions() keeps what was given", () => {
     multiplex: "off",
     maxPipeline: 1,
     observer: {},
+    leakAfterMs: 1,
     name: "orders",
     clock,
   } as const;

@@ -11,6 +11,8 @@ import { runtimeName } from "./harness.ts";
 export interface ScriptOptions {
   /** File of an authority, in PEM, that the runtime trusts beside its own. */
   readonly authority?: string;
+  /** Whether the script can collect garbage, by `gc()`. */
+  readonly collectsGarbage?: boolean;
 }
 
 /** A program and its arguments. */
@@ -32,17 +34,19 @@ export interface ScriptCommand {
 export function scriptCommand(
   script: string,
   args: readonly string[] = [],
-  { authority }: ScriptOptions = {},
+  { authority, collectsGarbage = false }: ScriptOptions = {},
 ): ScriptCommand {
   const program = process.execPath;
   if (runtimeName === "deno") {
     const flags = ["run", "--quiet", "--no-check", "--allow-all"];
     if (authority !== undefined) flags.push(`--cert=${authority}`);
+    if (collectsGarbage) flags.push("--v8-flags=--expose-gc");
     return { program, args: [...flags, script, ...args], env: {} };
   }
   const env: Record<string, string> = authority === undefined
     ? {}
     : { NODE_EXTRA_CA_CERTS: authority };
   const flags = runtimeName === "node" ? ["--disable-warning=ExperimentalWarning"] : ["run"];
+  if (collectsGarbage) flags.unshift("--expose-gc");
   return { program, args: [...flags, script, ...args], env };
 }

@@ -96,10 +96,9 @@ export function createSql<T extends PostgresTypes>(
   const handler: typeof send & { debug?: unknown } = send;
   if (debug) handler.debug = debug;
 
-  const sql: SqlFunction = (first: unknown, ...rest: unknown[]): unknown =>
-    isTemplate(first)
-      ? new Query(first, rest, handler, cancel)
-      : (source as unknown as (...all: unknown[]) => unknown)(first, ...rest);
+  // Bound to nothing, and no closure: porsager keeps an error for each place where a template is written, and with it the
+  // functions and receivers on its stack. A lease among them could never be collected when it is forgotten.
+  const sql: SqlFunction = tag.bind(undefined, { Query, source, handler });
 
   const unsafe = (text: string, ...more: [(unknown[] | TextOptions)?, TextOptions?]): unknown => {
     const [args, options] = textArguments(more);
@@ -160,6 +159,20 @@ export function createSharedSql<T extends PostgresTypes>(
   }
   delete sql.notify;
   return sql as unknown as SharedSql<T>;
+}
+
+/** What makes a query of a template, or a helper of anything else. */
+interface TagContext {
+  readonly Query: Template["Query"];
+  readonly source: unknown;
+  readonly handler: (query: PorsagerQuery) => void;
+}
+
+function tag(context: TagContext, first: unknown, ...rest: unknown[]): unknown {
+  const { Query, source, handler } = context;
+  return isTemplate(first)
+    ? new Query(first, rest, handler, cancel)
+    : (source as (...all: unknown[]) => unknown)(first, ...rest);
 }
 
 function isTemplate(first: unknown): first is TemplateStringsArray {

@@ -105,7 +105,7 @@ test("Pool.acquire() times out in phase queue, with counts and deadline (A-05, W
   assertEquals([error.outcome, error.retryable], ["not-applied", true]);
   assertEquals([error.stats.used, error.stats.max, error.stats.waiters], [1, 1, 0]);
   assertCounts(pool, { total: 1, used: 1 });
-  assertEquals(clock.pending, 0);
+  assertEquals(clock.referenced, 0);
 });
 
 test("Pool.acquire() times out in phase connect while a connect is under way", async () => {

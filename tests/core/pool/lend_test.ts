@@ -149,11 +149,11 @@ test("Pool times 100,000 waiters out with one timer", async () => {
       if (error instanceof AcquireTimeoutError) timedOut++;
     });
   }
-  assertEquals(clock.pending, 1);
+  assertEquals(clock.referenced, 1);
   await clock.advance(100);
   // They are told in batches, a turn apart.
   await clock.settle(10_000);
-  assertEquals([timedOut, clock.now(), clock.pending], [100_000, 100, 0]);
+  assertEquals([timedOut, clock.now(), clock.referenced], [100_000, 100, 0]);
   lease.release();
   (await pool.acquire()).release();
 });
@@ -301,6 +301,6 @@ test("Pool.lend() in the callback of one whose deadline passed waits anew", asyn
   await clock.advance(100);
   assertEquals(refusals, 2);
   await clock.advance(100);
-  assertEquals([refusals, clock.pending], [3, 0]);
+  assertEquals([refusals, clock.referenced], [3, 0]);
   lease.release();
 });

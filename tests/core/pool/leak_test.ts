@@ -1,0 +1,54 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import type { HolderEvent } from "../../../src/core/observer.ts";
+import { must, setup } from "../setup.ts";
+import { test } from "../../support/harness.ts";
+
+test("a lease that is held for longer than leakAfterMs is told with label and stack, once (A-27, W-14)", async () => {
+  const leaks: HolderEvent[] = [];
+  const { clock, pool } = setup({
+    leakAfterMs: 5_000,
+    observer: { leaked: (event) => void leaks.push(event) },
+  });
+  const slow = await pool.acquire({ label: "slow" });
+  const quick = await pool.acquire();
+  await clock.advance(4_999);
+  quick.release();
+  assertEquals(leaks, []);
+  await clock.advance(20_000);
+  const { stack, ...leak } = must(leaks[0]);
+  assertEquals([leaks.length, leak], [1, {
+    pool: pool.name,
+    at: 5_000,
+    epoch: 1,
+    heldMs: 5_000,
+    label: "slow",
+  }]);
+  assertMatch(stack ?? "", /leak_test\.ts/);
+  assertMatch(pool.inspect()[0]?.stack ?? "", /leak_test\.ts/);
+  assertEquals(pool.stats().counters.leaks, 1);
+  slow.release();
+  await clock.settle();
+  await pool.close();
+  assertEquals(clock.pending, 0);
+});
+
+test("a pool without leakAfterMs takes no stack, and tells of no leak", async () => {
+  const { clock, pool } = setup({ observer: { leaked: () => pool.evict() } });
+  const lease = await pool.acquire({ label: "a" });
+  await clock.advance(1e6);
+  assertEquals(pool.inspect().map(({ label, stack, retiring }) => [label, stack, retiring]), [
+    ["a", undefined, false],
+  ]);
+  lease.release();
+  await pool.close();
+});
+
+test("what is lent holds no process, and a closed pool looks after nothing", async () => {
+  const { clock, pool } = setup();
+  const lease = await pool.acquire();
+  assertEquals(clock.referenced, 0);
+  lease.release();
+  await clock.settle();
+  await pool.close();
+  assertEquals(clock.pending, 0);
+});
