@@ -340,6 +340,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
           events,
           isLendable: (slot) => this.#isKept(slot),
           answered,
+          left: resolved.reserved > 0 ? grow : noop,
           replaceLater: (reader) => this.#opening.replaceLater(reader),
         }),
       maintenance,

@@ -42,6 +42,8 @@ export interface ReturningParts<C> {
   readonly isLendable: (slot: Slot<C>) => boolean;
   /** The server has answered on a connection that nobody has. */
   readonly answered: (slot: Slot<C>, doubts: number) => void;
+  /** A borrower has left its connection, which nobody can have yet: who waits may be allowed another one now. */
+  readonly left: () => void;
   /** A worn connection is in use for want of another. */
   readonly replaceLater: (reader: boolean) => void;
 }
@@ -84,14 +86,20 @@ export class Returning<C> implements LeaseHome<C> {
       this.#usage.over(slot, now, shared || isHeld);
       return this.#lending.offer(slot);
     }
-    const { removal, isLendable, replaceLater, options } = this.#parts;
+    const { removal, isLendable, left, replaceLater, options } = this.#parts;
     if (status === "busy" || status === "unknown") return removal.destroy(slot, "dirty");
     this.#usage.over(slot, now, shared || isHeld);
-    if (!isLendable(slot) || trust.isWornByNow(slot)) return removal.close(slot);
+    if (!isLendable(slot) || trust.isWornByNow(slot)) {
+      removal.close(slot);
+      return left();
+    }
     if (slot.retiring) replaceLater(slot.reader);
     const level = cleaningNeeded(options.reset, status, shared);
     if (level === "none") this.#lending.welcome(slot);
-    else void this.#clean(slot, level);
+    else {
+      void this.#clean(slot, level);
+      left();
+    }
   }
 
   discard(slot: Slot<C>): void {

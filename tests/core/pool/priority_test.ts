@@ -67,6 +67,23 @@ test("Pool keeps reserved connections for those of high priority: a health check
   assertEquals(waiting.map(({ value }) => value?.connection.id), [1, undefined]);
 });
 
+test("Pool lends what is idle to the next of normal priority while what the last one had is cleaned or closed", async () => {
+  for (const end of ["reset", "close"] as const) {
+    const { clock, driver, pool } = setup({ max: 2, reserved: 1 });
+    const lease = await pool.acquire();
+    (await pool.acquire(HIGH)).release();
+    const next = watch(pool.acquire());
+    await clock.settle();
+    assertCounts(pool, { total: 2, used: 1, idle: 1, waiters: 1 });
+    driver.hold(end, 1);
+    if (end === "reset") await lease.connection.run("begin");
+    else pool.evict(({ state }) => state === "used");
+    lease.release();
+    await clock.settle();
+    assertEquals(must(next.value).connection.id, 2);
+  }
+});
+
 test("Pool lends as many as may be when one is lost: those of normal priority have max less reserved", async () => {
   const { clock, driver, pool } = setup({ max: 3, reserved: 1 });
   const [first] = await Promise.all([pool.acquire(), pool.acquire()]);

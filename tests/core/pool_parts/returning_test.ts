@@ -45,6 +45,7 @@ async function bench(reset: ResetLevel = "rollback") {
     events: SILENT,
     isLendable: () => is.lendable,
     answered: (_slot, doubts) => void said.push(`answered ${doubts}`),
+    left: () => {},
     replaceLater: () => void said.push("replace"),
   });
   const slot = await addOpenSlot(bag, "used", driver, clock);
