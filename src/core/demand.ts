@@ -126,10 +126,11 @@ export class Demand<C> {
    * Tells whether somebody may have a connection that nobody has any more.
    *
    * @param wish What is wanted.
-   * @param slot Its slot; one that is still in the books as lent to somebody of normal priority may be lent to the next.
+   * @param slot Its slot; one that is still in the books as lent to somebody of normal priority may be lent to the next,
+   * unless there may be fewer than before.
    * @returns `false` if it is reserved for others.
    */
   allowsSlot(wish: Wish, slot: Slot<C>): boolean {
-    return this.allows(wish) || slot.state === "used" && !slot.high;
+    return this.allows(wish) || slot.state === "used" && !slot.high && this.#left === 0;
   }
 }

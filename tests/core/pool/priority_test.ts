@@ -84,6 +84,20 @@ test("Pool lends what is idle to the next of normal priority while what the last
   }
 });
 
+test("Pool that became smaller keeps what comes back for those of high priority, as far as that is reserved", async () => {
+  const { clock, pool } = setup({ max: 3, reserved: 1 });
+  const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
+  pool.resize(2);
+  const next = watch(pool.acquire());
+  first.release();
+  await clock.settle();
+  assertCounts(pool, { total: 2, used: 1, idle: 1, waiters: 1 });
+  (await pool.acquire(HIGH)).release();
+  second.release();
+  await clock.settle();
+  assertEquals(next.state, "fulfilled");
+});
+
 test("Pool lends as many as may be when one is lost: those of normal priority have max less reserved", async () => {
   const { clock, driver, pool } = setup({ max: 3, reserved: 1 });
   const [first] = await Promise.all([pool.acquire(), pool.acquire()]);
