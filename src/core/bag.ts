@@ -150,7 +150,7 @@ export class Bag<C> {
    * @param slot Used; idle afterwards.
    */
   putBack(slot: Slot<C>): void {
-    if (slot.high) this.#unmarkHigh(slot);
+    if (slot.high) this.mark(slot, false);
     if (slot.reader) this.#readersIdle++;
     slot.state = "idle";
     const counts = this.#counts;
@@ -167,7 +167,7 @@ export class Bag<C> {
   restore(slot: Slot<C>): void {
     const { state, usedAt } = slot;
     if (state === "gone" || state === "idle") return;
-    if (slot.high) this.#unmarkHigh(slot);
+    if (slot.high) this.mark(slot, false);
     const counts = this.#counts;
     counts[state]--;
     counts.idle++;
@@ -213,7 +213,7 @@ export class Bag<C> {
     if (from === to || from === "gone") return;
     const counts = this.#counts;
     counts[from]--;
-    if (slot.high) this.#unmarkHigh(slot);
+    if (slot.high) this.mark(slot, false);
     if (slot.reader) this.#moveReader(from, to);
     if (from === "idle") this.#unlink(slot);
     slot.state = to;
@@ -226,18 +226,15 @@ export class Bag<C> {
   }
 
   /**
-   * A slot is lent to a borrower of high priority.
+   * A slot is lent to a borrower of another priority than it was, if it was.
    *
    * @param slot Used; counted as such until it is something else.
+   * @param high Whether to one of high priority.
    */
-  markHigh(slot: Slot<C>): void {
-    slot.high = true;
-    this.#usedHigh++;
-  }
-
-  #unmarkHigh(slot: Slot<C>): void {
-    slot.high = false;
-    this.#usedHigh--;
+  mark(slot: Slot<C>, high: boolean): void {
+    if (slot.high === high) return;
+    slot.high = high;
+    this.#usedHigh += high ? 1 : -1;
   }
 
   #moveReader(from: SlotState, to: SlotState): void {

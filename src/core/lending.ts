@@ -194,7 +194,10 @@ export class Lending<C> {
   }
 
   #grant(slot: Slot<C>, wish: Wish, site: Site | undefined, waitMs: number): Lease<C> {
-    if (wish.high && !slot.high && slot.shares + slot.holders === 0) this.#bag.markHigh(slot);
+    // What is handed on may have been lent to somebody of another priority before.
+    if (slot.high !== wish.high && slot.shares + slot.holders === 0) {
+      this.#bag.mark(slot, wish.high);
+    }
     if (wish.use === "exclusive") return this.#lease(slot, site, waitMs);
     return wish.use === "shared" ? this.#hold(slot, site, waitMs) : this.#join(slot, site, waitMs);
   }

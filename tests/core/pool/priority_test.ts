@@ -84,6 +84,34 @@ test("Pool lends what is idle to the next of normal priority while what the last
   }
 });
 
+test("Pool knows who has what is handed on: a reserved connection stays reserved, and no other one is", async () => {
+  const { clock, pool } = setup({ max: 2, reserved: 1 });
+  const [first, second] = await Promise.all([pool.acquire(HIGH), pool.acquire()]);
+  const high = watch(pool.acquire(HIGH));
+  first.release();
+  await clock.settle();
+  const normal = watch(pool.acquire());
+  must(high.value).release();
+  await clock.settle();
+  assertCounts(pool, { total: 2, used: 1, idle: 1, waiters: 1 });
+  assertEquals(normal.state, "pending");
+  second.release();
+  await clock.settle();
+  assertEquals(normal.state, "fulfilled");
+});
+
+test("Pool counts what is handed on to somebody of normal priority as lent to one", async () => {
+  const { clock, pool } = setup({ max: 3, reserved: 1 });
+  const [first, second] = await Promise.all([pool.acquire(HIGH), pool.acquire(HIGH)]);
+  await pool.acquire();
+  const waiting = [watch(pool.acquire()), watch(pool.acquire())];
+  first.release();
+  second.release();
+  await clock.settle();
+  assertCounts(pool, { total: 3, used: 2, idle: 1, waiters: 1 });
+  assertEquals(waiting.map(({ state }) => state), ["fulfilled", "pending"]);
+});
+
 test("Pool that became smaller keeps what comes back for those of high priority, as far as that is reserved", async () => {
   const { clock, pool } = setup({ max: 3, reserved: 1 });
   const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
