@@ -26,7 +26,7 @@ export interface MaintenanceParts<C> {
   /** Whether the pool lends. */
   readonly life: { readonly isOpen: boolean };
   /** The books. */
-  readonly bag: Pick<Bag<C>, "counts" | "idle" | "slots">;
+  readonly bag: Pick<Bag<C>, "counts" | "idle" | "idleOf" | "slots">;
   /** Tells what is worn. */
   readonly trust: Pick<Trust<C>, "isWorn">;
   /** Whether the server cannot be had: old connections are better than none then. */
@@ -77,7 +77,7 @@ export class Maintenance<C> {
   #kept(): void {
     const { bag, sizes } = this.#parts;
     const first = this.#ages && this.#timer === undefined;
-    if (first || bag.counts.idle > sizes.minIdle) this.look();
+    if (first || bag.idleOf(true) > 0 || bag.idleOf(false) > sizes.minIdle) this.look();
   }
 
   /** Connections have come or changed: finds out anew what is due first. */
@@ -95,7 +95,16 @@ export class Maintenance<C> {
 
   /** Of the idle that are more than there should be, the one that has been unused for longest but for those that stay. */
   #surplus(idle: readonly Slot<C>[]): Slot<C> | undefined {
-    return idle[this.#parts.sizes.minIdle];
+    const stocked = idle.filter(({ reader }) => !reader)[this.#parts.sizes.minIdle];
+    const reader = idle.find(({ reader }) => reader);
+    if (stocked === undefined || reader === undefined) return stocked ?? reader;
+    return stocked.usedAt < reader.usedAt ? stocked : reader;
+  }
+
+  /** Whether there would be too few without it. Read-only ones are no stock. */
+  #isNeeded({ reader }: Slot<C>): boolean {
+    const { bag, sizes } = this.#parts;
+    return !reader && bag.idleOf(false) <= sizes.minIdle;
   }
 
   #unusedAt(surplus: Slot<C> | undefined): number {
@@ -106,16 +115,15 @@ export class Maintenance<C> {
   }
 
   #wornAt(): number {
-    const { clock, bag, outage, sizes } = this.#parts;
+    const { clock, bag, outage } = this.#parts;
     const now = clock.now();
-    const isWaiting = outage.on || bag.counts.idle <= sizes.minIdle;
     let first = Infinity;
-    for (const { state, steady } of bag.slots()) {
-      let at = steady?.wornAt ?? Infinity;
+    for (const slot of bag.slots()) {
+      let at = slot.steady?.wornAt ?? Infinity;
       if (at <= now) {
         // What is lent is looked at when it comes back; what is to be replaced first, when that is done.
-        if (state !== "idle") continue;
-        if (isWaiting) at = now + AGAIN_MS;
+        if (slot.state !== "idle") continue;
+        if (outage.on || this.#isNeeded(slot)) at = now + AGAIN_MS;
       }
       first = Math.min(first, at);
     }
@@ -172,17 +180,18 @@ export class Maintenance<C> {
     const { bag, outage, sizes, close } = this.#parts;
     if (outage.on) return;
     const unused = bag.idle().filter((slot) => this.isUnused(slot));
-    for (const slot of unused.slice(0, Math.max(0, unused.length - sizes.minIdle))) {
-      close(slot, "idle");
+    let spare = unused.filter(({ reader }) => !reader).length - sizes.minIdle;
+    for (const slot of unused) {
+      if (slot.reader || spare-- > 0) close(slot, "idle");
     }
   }
 
   /** Closes what is worn; where that would leave too few, another is opened first, if there is room. */
   #closeWorn(): void {
-    const { bag, trust, sizes, room, replace, close } = this.#parts;
+    const { bag, trust, room, replace, close } = this.#parts;
     for (const slot of bag.idle()) {
       if (!trust.isWorn(slot)) continue;
-      if (bag.counts.idle > sizes.minIdle) close(slot);
+      if (!this.#isNeeded(slot)) close(slot);
       else if (room() > 0) return replace(slot);
       else if (bag.counts.connecting === 0) close(slot);
     }

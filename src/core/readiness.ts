@@ -57,12 +57,13 @@ export class Readiness<C> {
     return Math.max(1, this.#parts.sizes.minIdle);
   }
 
-  /** Connections that are open, and those that will be. */
+  /** Connections that are open, and those that will be; not those that are of use to readers only. */
   #count(coming: boolean): number {
     const { bag, isLendable } = this.#parts;
     let count = 0;
     for (const slot of bag.slots()) {
-      if (slot.state === "closing" || !coming && slot.connection === undefined) continue;
+      if (slot.reader || slot.state === "closing") continue;
+      if (!coming && slot.connection === undefined) continue;
       if (isLendable(slot) && !slot.retiring) count++;
     }
     return count;

@@ -1,10 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { Bag } from "../../../src/core/bag.ts";
 import { Maintenance } from "../../../src/core/maintenance.ts";
-import type { Slot } from "../../../src/core/slot.ts";
+import { Slot } from "../../../src/core/slot.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { test } from "../../support/harness.ts";
-import { addSlot } from "./slots.ts";
 
 function bench(options: { minIdle?: number; idleTimeoutMs?: number; keepaliveMs?: number } = {}) {
   const { minIdle = 0, idleTimeoutMs = Infinity, keepaliveMs = Infinity } = options;
@@ -43,8 +42,10 @@ function bench(options: { minIdle?: number; idleTimeoutMs?: number; keepaliveMs?
     },
     closed: () => said.push("closed"),
   });
-  const keep = (name: string) => {
-    const slot = addSlot(bag, "idle");
+  const keep = (name: string, reader = false) => {
+    const slot = new Slot<string>(0, reader);
+    bag.add(slot);
+    bag.move(slot, "idle");
     slot.idleSince = slot.usedAt = clock.now();
     names.set(slot, name);
     maintenance.kept();
@@ -178,4 +179,22 @@ test("Maintenance of which nothing is ever due sets no timer", () => {
   keep("a");
   maintenance.look();
   assertEquals(clock.pending, 0);
+});
+
+test("Maintenance keeps no read-only connection for the stock, nor another in its place", async () => {
+  const { bag, clock, keep, said, worn } = bench({ idleTimeoutMs: 100, minIdle: 1 });
+  keep("a");
+  keep("reader", true);
+  assertEquals(clock.pending, 1);
+  await clock.advance(100);
+  assertEquals([said, bag.idleOf(false), clock.pending], [["idle reader", "closed"], 1, 0]);
+  const reader = keep("worn reader", true);
+  worn.add(reader);
+  await clock.advance(50);
+  keep("b");
+  await clock.advance(50);
+  // The first, unused for longer than the one that stays.
+  assertEquals(said.slice(2), ["idle worn reader", "closed"]);
+  await clock.advance(50);
+  assertEquals([said.slice(4), bag.idleOf(false)], [["idle a", "closed"], 1]);
 });
