@@ -317,8 +317,12 @@ export class Lending<C> {
       else bag.move(slot, "idle");
     }
     if (bag.counts.idle > this.#sizes.maxIdle && this.#queue.size === 0) {
-      this.#close(slot, "surplus");
-    } else this.#maintenance.kept();
+      // No reader is kept in stock: one of the stock that was closed for it would be opened again, and closed, without end.
+      const surplus = slot.reader ? slot : bag.oldestIdle(true) ?? slot;
+      this.#close(surplus, "surplus");
+      if (surplus === slot) return;
+    }
+    this.#maintenance.kept();
   }
 
   /**
