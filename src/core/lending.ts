@@ -298,7 +298,11 @@ export class Lending<C> {
   offer(slot: Slot<C>): void {
     if (this.#kinds?.isInWay(slot) === true) this.#close(slot, "exchanged");
     else if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
-    else this.#keep(slot);
+    else {
+      this.#keep(slot);
+      // One more may be lent than before, be it of the other kind.
+      if (this.#queue.size > 0 && this.mayServe) this.#wanted();
+    }
   }
 
   /** Whether who is next may have it. */

@@ -72,3 +72,16 @@ test("Who waits for a reader gets one though the stock fills the pool, and the s
   await clock.advance(5_000);
   assert(driver.counts.connect <= connects + 1);
 });
+
+test("What one kind gives back of the unreserved goes to who waits for the other kind", async () => {
+  for (const readerFirst of [true, false]) {
+    const { clock, pool } = sharing({ max: 4, reserved: 3 });
+    const first = await (readerFirst ? pool.acquireShared() : pool.acquire());
+    const waiting = watch<unknown>(readerFirst ? pool.acquire() : pool.acquireShared());
+    await clock.settle();
+    assertEquals(waiting.state, "pending");
+    first.release();
+    await clock.settle();
+    assertEquals(waiting.state, "fulfilled", String(readerFirst));
+  }
+});
