@@ -13,7 +13,7 @@ async function run(what: string): Promise<unknown> {
   return await runChild(program, args);
 }
 
-test("a lease that is forgotten is told of, its connection closed, and the next is served (D-36, A-27)", async () => {
+test("a lease that is forgotten is told of, its connection closed, and the next is served (D-36, Q-16, A-27)", async () => {
   const stdout = "collected forgetful\nserved 2\nover\n";
   assertEquals(await run("forgets a lease"), { code: 0, stdout, stderr: "" });
 });
