@@ -44,17 +44,16 @@ const READERS = 1_000;
 /** Each reader has a lease of its own, which it keeps. */
 function steadyReaders(url: string): Pick<Client, "shared" | "close"> {
   const db = createPool(url, { max: 2, maxShared: 2 });
-  const readers: SharedPostgresLease[] = [];
+  let opening: Promise<void> | undefined;
+  let readers: readonly SharedPostgresLease[] = [];
   let turn = 0;
-  const begin = async (number: number): Promise<unknown> => {
-    const reader = readers[number] = await db.acquireShared();
-    return await reader.sql`select 1 as x`;
+  const open = async (): Promise<void> => {
+    readers = await Promise.all(Array.from({ length: READERS }, () => db.acquireShared()));
   };
   return {
     shared() {
-      const number = turn++ % READERS;
-      const reader = readers[number];
-      return reader === undefined ? begin(number) : reader.sql`select 1 as x`;
+      const reader = readers[turn++ % READERS];
+      return reader === undefined ? opening ??= open() : reader.sql`select 1 as x`;
     },
     async close() {
       for (const reader of readers) reader.release();

@@ -236,3 +236,19 @@ test("A transaction by hand on a lease goes on after rollback to savepoint, as i
   assertEquals(lease.connection.status, "idle");
   assertEquals(await schema.column("t", "x"), [1, 2]);
 });
+
+test("An acquire of high priority goes before others, and takes what is reserved", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 2, reserved: 1 });
+  const lease = await db.acquire();
+  const order: string[] = [];
+  const waiting = db.use(() => void order.push("normal"));
+  await db.use(async ({ sql }) => {
+    await sql`select 1`;
+    order.push("high");
+  }, { priority: "high" });
+  assertEquals([order, db.stats().waiters], [["high"], 1]);
+  lease.release();
+  await waiting;
+  assertEquals(order, ["high", "normal"]);
+});
