@@ -100,10 +100,12 @@ export class LeaseWatch<C> {
     let nextMs = Infinity;
     for (const slot of [...bag.slots()]) {
       if (slot.state !== "used") continue;
-      // Single statements that share a connection have an end of their own.
+      // Single statements that share a connection have an end of their own, and of leases that do, one is not all.
       nextMs = Math.min(
         nextMs,
-        slot.shares > 0 ? LOOK_MS : Math.min(this.#leakIn(slot, now), this.#watch(slot)),
+        slot.shares + slot.holders > 0
+          ? LOOK_MS
+          : Math.min(this.#leakIn(slot, now), this.#watch(slot)),
       );
     }
     // What is lent next comes with the next look if there is to be one anyway; else it begins anew.
@@ -141,6 +143,7 @@ export class LeaseWatch<C> {
     watched.collected = true;
     // Of a lease that was released nobody wants to know: its slot is free, or has another lease by now.
     if (slot.watched !== watched || slot.lease !== undefined || slot.state !== "used") return;
+    if (slot.holders > 0) return;
     this.#bury(watched);
     if (slot.state === "used" && !this.isOn) this.begin();
   }

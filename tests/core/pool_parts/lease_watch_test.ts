@@ -142,3 +142,15 @@ test("LeaseWatch tells of leaks also where the engine tells of no collected obje
   await clock.advance(10);
   assertEquals(told, [["leaked", 10, undefined]]);
 });
+
+test("LeaseWatch leaves alone what leases share: that one of them is gone says nothing of the others", async () => {
+  const { clock, lend, registered, told } = bench({ leakAfterMs: 2_000 });
+  const slot = lend();
+  await clock.advance(1_000);
+  slot.holders = 1;
+  for (const { collect } of registered) collect();
+  await clock.advance(5_000);
+  await Promise.resolve();
+  assertEquals([slot.state, told, registered.length], ["used", [], 1]);
+  slot.holders = 0;
+});
