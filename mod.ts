@@ -38,6 +38,7 @@ export {
   CommitUnknownError,
   ConnectError,
   ConnectionLostError,
+  DeadlockError,
   LeaseReleasedError,
   type Outcome,
   PoolClosedError,

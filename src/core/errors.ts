@@ -296,6 +296,36 @@ export class StatementTimeoutError extends SteadyError {
   }
 }
 
+/**
+ * An acquire that could never have been served was refused: it was made in the callback of a `use` or a transaction, which
+ * keeps its connection until that is over, and so were those that all other connections wait for. Nothing was sent. The
+ * stack of the error shows where the acquire was made, {@linkcode DeadlockError.holders} who has the connections. Use the
+ * lease or the `sql` that the callback is given, or acquire what is needed together before.
+ */
+export class DeadlockError extends SteadyError {
+  /** Who has the connections, each waiting for another one; some with the stack of their own acquire. */
+  declare readonly holders: readonly Holder[];
+
+  /**
+   * Makes the error.
+   *
+   * @param holders Who has the connections.
+   */
+  constructor(holders: readonly Holder[]) {
+    super(
+      "POOL_DEADLOCK",
+      "Cannot acquire a connection within the callback of use() or transaction() as all are held by callbacks that wait " +
+        `for another one: ${describeHolders(holders)}`,
+      { outcome: "not-applied", retryable: false },
+    );
+    this.holders = holders;
+  }
+
+  static {
+    setName(this, "DeadlockError");
+  }
+}
+
 /** The pool is closed or closing; nothing was sent. `code` is `CONNECTION_ENDED`, as porsager has it. */
 export class PoolClosedError extends SteadyError {
   /**

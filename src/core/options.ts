@@ -7,6 +7,7 @@
 import { type Clock, systemClock } from "./clock.ts";
 import type { ResetLevel } from "./driver.ts";
 import { checkObserver, type PoolObserver } from "./observer.ts";
+import type { Runtime } from "./runtime.ts";
 import { checkSession, type SessionSetup } from "./session_setup.ts";
 import {
   checkAtMost,
@@ -187,6 +188,11 @@ export interface PoolOptions<C = unknown> {
    */
   readonly leakAfterMs?: number;
   /**
+   * What the runtime knows of control flow; the entries of the runtimes give their own. With it acquires that can never be
+   * served are refused (`DeadlockError`), and observers are called in nobody's context.
+   */
+  readonly context?: Pick<Runtime, "contextVariable" | "root">;
+  /**
    * Source of time, timers and randomness.
    *
    * @default {systemClock}
@@ -197,10 +203,14 @@ export interface PoolOptions<C = unknown> {
 /** A pool's options, checked and complete. */
 export type ResolvedPoolOptions<C = unknown> =
   & Required<
-    Omit<PoolOptions<C>, "session" | "observer" | "name" | "maxIdle" | "maxPendingConnects">
+    Omit<
+      PoolOptions<C>,
+      "session" | "observer" | "context" | "name" | "maxIdle" | "maxPendingConnects"
+    >
   >
   & {
     readonly observer: PoolObserver | undefined;
+    readonly context: PoolOptions["context"];
     readonly session: SessionSetup<C> | undefined;
     /** `undefined`: the next number. */
     readonly name: string | undefined;
@@ -283,6 +293,7 @@ export const POOL_OPTION_NAMES: ReadonlySet<string> = new Set<keyof PoolOptions>
   "maxPipeline",
   "observer",
   "leakAfterMs",
+  "context",
   "name",
   "clock",
 ]);
@@ -346,6 +357,7 @@ export function resolvePoolOptions<C>(
     maxPipeline = 64,
     observer,
     leakAfterMs = Infinity,
+    context,
     name,
     clock = systemClock,
   } = options;
@@ -398,6 +410,7 @@ export function resolvePoolOptions<C>(
     multiplex: checkWord(action, "multiplex", multiplex, MULTIPLEX),
     maxPipeline: checkInteger(action, "maxPipeline", maxPipeline, 1, false),
     observer: checkObserver(action, observer),
+    context: checkContext(action, context),
     leakAfterMs: checkDuration(action, "leakAfterMs", leakAfterMs, { zero: false, infinity: true }),
     name: checkName(action, name),
     clock,
@@ -455,6 +468,16 @@ function checkName(action: string, name: unknown): string | undefined {
   throw new TypeError(
     `Cannot ${action} as name must be a string that is not empty: received ${show(name)}`,
   );
+}
+
+function checkContext(
+  action: string,
+  context: PoolOptions["context"],
+): PoolOptions["context"] {
+  if (context === undefined) return undefined;
+  const { contextVariable, root } = Object(context) as Partial<Runtime>;
+  if (typeof contextVariable === "function" && typeof root === "function") return context;
+  throw new TypeError(`Cannot ${action} as context must be a Runtime: received ${show(context)}`);
 }
 
 function isClock(value: unknown): value is Clock {

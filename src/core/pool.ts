@@ -27,6 +27,7 @@ import { Losses } from "./losses.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Multiplexer } from "./multiplexer.ts";
 import { type CloseReason, Events } from "./observer.ts";
+import { Nesting } from "./nesting.ts";
 import { Opening } from "./opening.ts";
 import {
   type AcquireOptions,
@@ -111,6 +112,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #events: Events;
   /** Notes where connections are asked for, if leaks are looked for. */
   readonly #sites: Sites | undefined;
+  /** Finds acquires that wait for each other, where the runtime is known. */
+  readonly #nesting: Nesting<C> | undefined;
   readonly #usage = new Usage<C>(this.#bag);
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
@@ -177,7 +180,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       this.#maintenance.slept(gapMs);
     });
     this.#name = enter(this, resolved.name);
-    const events = this.#events = new Events(resolved.observer, this, turn);
+    const { context } = resolved;
+    const root = context === undefined ? undefined : (fn: () => void): void => context.root(fn);
+    const events = this.#events = new Events(resolved.observer, this, turn, root);
     const generations = this.#generations = new Generations(clock, events);
     const slowStart = this.#slowStart = new SlowStart(sizes);
     const outage = this.#outage = new Outage(clock, acquireTimeoutMs, grow, events);
@@ -305,6 +310,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       registry: engineRegistry,
     });
     this.#sites = resolved.leakAfterMs === Infinity ? undefined : new Sites(turn);
+    this.#nesting = context === undefined
+      ? undefined
+      : new Nesting<C>({ current: context.contextVariable(), turn, bag, sizes, queue });
     const lending = this.#lending = new Lending<C>({
       sizes,
       countsUses,
@@ -595,12 +603,20 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     signal: AbortSignal | undefined,
     wish: Wish,
     site: Site | undefined,
-  ): Waiter<C> {
+  ): Waiter<C> | undefined {
+    const nesting = this.#nesting;
+    const holding = nesting?.current;
+    const deadlock = holding && nesting?.refusal(holding);
+    if (deadlock !== undefined) {
+      this.#events.tell("deadlock", { error: deadlock });
+      return this.#refuse(refused, deadlock, site);
+    }
     const waiter = this.#waiting.begin(lent, refused, timeoutMs, signal, wish, site);
     const bag = this.#bag;
     const mayServe = bag.total < this.#sizes.max || bag.counts.idle > 0;
     // Others may have to make room for it, or have to be asked for a sign of life.
     if (mayServe || this.#exchange !== undefined || wish.use === "shared") this.#grow();
+    if (holding !== undefined) nesting?.waits(waiter, holding);
     return waiter;
   }
 
@@ -611,14 +627,18 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @param options Signal, deadline and priority of the acquire.
    * @returns What `fn` returns.
    * @throws What {@linkcode Pool.acquire} throws, and what `fn` throws.
+   * @throws {DeadlockError} Where the pool knows the runtime (`context`): from an acquire in `fn` that could never be served,
+   * as all connections are held by callbacks that wait for another.
    */
   async use<R>(
     fn: (lease: Lease<C>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
+    const nesting = this.#nesting;
+    const site = nesting?.note(options?.label);
     const lease = await this.acquire(options);
     try {
-      return await fn(lease);
+      return await (nesting === undefined ? fn(lease) : nesting.run(lease, site, () => fn(lease)));
     } finally {
       lease.release();
     }

@@ -38,12 +38,20 @@ export class Sites {
     const now = this.#turn.now();
     if (now === this.#takenAt) return label === undefined ? undefined : { label, stack: undefined };
     this.#takenAt = now;
-    return { label, stack: framesOf(new Error("acquired here").stack) };
+    return { label, stack: framesHere() };
   }
 }
 
-/** The frames of a stack, without the head line. */
-function framesOf(stack: string | undefined): string | undefined {
+/** Frames of a stack: between a front end's transaction and here there are more than engines keep by default. */
+const DEPTH = 30;
+
+/** The frames of whoever calls, without a head line. */
+function framesHere(): string | undefined {
+  const engine: { stackTraceLimit?: number } = Error;
+  const limit = engine.stackTraceLimit;
+  engine.stackTraceLimit = DEPTH;
+  const { stack } = new Error("acquired here");
+  engine.stackTraceLimit = limit;
   const lines = stack?.split("\n").filter((line) => /^\s*at\s/.test(line));
   return lines?.join("\n");
 }

@@ -135,7 +135,7 @@ export function createPoolOn(runtime: Runtime): CreatePool {
     const { url, pool, postgres, front } = splitOptions<T>(urlOrOptions, options);
     return PostgresPool.create<T>(
       new PostgresDriver(runtime, resolvePostgresOptions(url, postgres)),
-      pool,
+      { context: runtime, ...pool },
       front,
     );
   };

@@ -224,9 +224,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     { signal, commitResolution }: TransactionOptions,
   ): Promise<TransactionResult<R>> {
     const { pool, front, lease: { template, limit, gate, resolve } } = this.#shared;
-    const lease = await pool.acquire(this.#acquireOptions({ signal }));
-    try {
-      return await runTransaction<R, T>({
+    return await pool.use((lease) =>
+      runTransaction<R, T>({
         connection: lease.connection,
         template,
         begin,
@@ -236,10 +235,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
         limits: this.#limits,
         limit: (options) => limit(options, this.#limits),
         gate,
-      }, fn);
-    } finally {
-      lease.release();
-    }
+      }, fn), this.#acquireOptions({ signal }));
   }
 
   /**
@@ -309,12 +305,12 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    const lease = await this.acquire(options);
-    try {
-      return await fn(lease);
-    } finally {
-      lease.release();
-    }
+    const { pool, lease: context } = this.#shared;
+    throwIfRefused(context.gate);
+    return await pool.use(
+      (lease) => fn(new PostgresLease<T>(lease, context, this.#limits)),
+      this.#acquireOptions(options),
+    );
   }
 
   /**

@@ -101,7 +101,12 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
         const text = typeof url === "function" ? urlFrom(url) : url;
         if (text !== source.url) source = read(text);
         const driver = new PostgresDriver(runtime, source.postgres, source.types);
-        return PostgresPool.create<T>(driver, source.pool, source.front, gate);
+        return PostgresPool.create<T>(
+          driver,
+          { context: runtime, ...source.pool },
+          source.front,
+          gate,
+        );
       },
     }, waitUntil);
   };

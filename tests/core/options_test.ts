@@ -8,6 +8,7 @@ import {
   resolvePoolOptions,
 } from "../../src/core/options.ts";
 import { VirtualClock } from "../../src/testing/mod.ts";
+import { contextVariable, root } from "../../src/runtime/async_context.ts";
 import { test } from "../support/harness.ts";
 
 const SECRET = "s3cret";
@@ -50,6 +51,7 @@ test("resolvePoolOptions() fills in the defaults", () => {
     maxPipeline: 64,
     observer: undefined,
     leakAfterMs: Infinity,
+    context: undefined,
     name: undefined,
     clock: systemClock,
   } as const;
@@ -86,6 +88,7 @@ test("resolvePoolOptions() keeps what was given", () => {
     maxPipeline: 1,
     observer: {},
     leakAfterMs: 1,
+    context: { contextVariable, root },
     name: "orders",
     clock,
   } as const;

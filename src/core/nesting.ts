@@ -1,0 +1,133 @@
+/**
+ * Acquires that wait for each other.
+ *
+ * @module
+ */
+
+import { DeadlockError } from "./errors.ts";
+import type { Holder } from "./holders.ts";
+import type { Lease } from "./lease.ts";
+import type { ContextVariable } from "./runtime.ts";
+import { type Site, Sites } from "./site.ts";
+import type { TurnClock } from "./turn_clock.ts";
+import type { Waiter } from "./waiter.ts";
+
+/** A call of `use`, with the connection that it has until its callback is over. */
+export interface Holding<C> {
+  /** What it has. */
+  readonly lease: Lease<C>;
+  /** Since when. */
+  readonly since: number;
+  /** Where it was called, if that is known. */
+  readonly site: Site | undefined;
+  /** The call in whose callback it was made. */
+  readonly outer: Holding<C> | undefined;
+}
+
+/** What is asked about the pool. */
+export interface NestingParts<C> {
+  /** Tells in whose callback the caller runs. */
+  readonly current: ContextVariable<Holding<C>>;
+  /** Source of time. */
+  readonly turn: Pick<TurnClock, "now">;
+  /** The books. */
+  readonly bag: { readonly total: number };
+  /** The limit. */
+  readonly sizes: { readonly max: number };
+  /** Who waits. */
+  readonly queue: { has(waiter: Waiter<C>): boolean };
+}
+
+/**
+ * Finds acquires that can never be served: made in the callback of a `use` that does not give its own connection back
+ * before it has another, while all connections are held by callbacks that wait so. The one that would close the circle is
+ * refused. Costs nothing where no acquire in such a callback has to wait.
+ */
+export class Nesting<C> {
+  readonly #parts: NestingParts<C>;
+  readonly #sites: Sites;
+  /** Acquires that wait, made in the callbacks of these calls; those that do not wait any more are dropped when seen. */
+  readonly #waits = new Map<Waiter<C>, Holding<C>>();
+
+  /** @param parts What is asked about the pool. */
+  constructor(parts: NestingParts<C>) {
+    this.#parts = parts;
+    this.#sites = new Sites(parts.turn);
+  }
+
+  /**
+   * Runs a callback that has a connection until it is over.
+   *
+   * @param lease What it has.
+   * @param site Where that was asked for.
+   * @param fn The callback.
+   * @returns What it returns.
+   */
+  run<R>(lease: Lease<C>, site: Site | undefined, fn: () => R): R {
+    const { current, turn } = this.#parts;
+    return current.run({ lease, since: turn.now(), site, outer: current.get() }, fn);
+  }
+
+  /**
+   * Notes where `use` is called.
+   *
+   * @param label What the caller says.
+   * @returns What is known.
+   */
+  note(label: string | undefined): Site | undefined {
+    return this.#sites.note(label);
+  }
+
+  /** In whose callback the caller runs, if in any. */
+  get current(): Holding<C> | undefined {
+    return this.#parts.current.get();
+  }
+
+  /**
+   * An acquire begins to wait.
+   *
+   * @param waiter What waits.
+   * @param holding In whose callback it was made.
+   */
+  waits(waiter: Waiter<C>, holding: Holding<C>): void {
+    this.#waits.set(waiter, holding);
+  }
+
+  /**
+   * Tells why an acquire must not wait.
+   *
+   * @param holding In whose callback it was made.
+   * @returns The error, if it would close a circle.
+   */
+  refusal(holding: Holding<C>): DeadlockError | undefined {
+    const { bag, sizes } = this.#parts;
+    if (bag.total < sizes.max) return undefined;
+    const blocked = this.#blocked();
+    addCalls(blocked, holding);
+    if (blocked.size < bag.total) return undefined;
+    return new DeadlockError([...blocked].map((each) => this.#holderOf(each)));
+  }
+
+  /** The calls that have a connection and wait for another. */
+  #blocked(): Set<Holding<C>> {
+    const blocked = new Set<Holding<C>>();
+    for (const [waiter, holding] of this.#waits) {
+      if (this.#parts.queue.has(waiter)) addCalls(blocked, holding);
+      else this.#waits.delete(waiter);
+    }
+    return blocked;
+  }
+
+  #holderOf({ lease, since, site }: Holding<C>): Holder {
+    const heldMs = this.#parts.turn.now() - since;
+    return { epoch: lease.epoch, heldMs, label: site?.label, stack: site?.stack };
+  }
+}
+
+/** Adds a call, and those in whose callbacks it was made: they wait for it. */
+function addCalls<C>(calls: Set<Holding<C>>, holding: Holding<C>): void {
+  for (let call: Holding<C> | undefined = holding; call !== undefined; call = call.outer) {
+    // One that has given back, or lost, what it had, holds nothing.
+    if (!call.lease.released && !call.lease.lost) calls.add(call);
+  }
+}
