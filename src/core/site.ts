@@ -47,7 +47,7 @@ const DEPTH = 30;
 
 /** The frames of whoever calls, without a head line. */
 function framesHere(): string | undefined {
-  const engine: { stackTraceLimit?: number } = Error;
+  const engine = Error as unknown as { stackTraceLimit?: number };
   const limit = engine.stackTraceLimit;
   engine.stackTraceLimit = DEPTH;
   const { stack } = new Error("acquired here");
