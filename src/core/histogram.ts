@@ -68,7 +68,7 @@ export class Histogram {
    */
   stats(more = 0): DurationStats {
     const zeros = this.#zeros + more;
-    const count = this.#buckets.reduce((sum, each) => sum + each, zeros);
+    const count = zeros + this.#long();
     const at = (share: number): number => this.#quantile(share * count - zeros);
     return {
       count,
@@ -80,11 +80,21 @@ export class Histogram {
     };
   }
 
+  /** How many were not 0. */
+  #long(): number {
+    let count = 0;
+    const last = indexOf(Math.min(this.#max, HIGHEST));
+    for (let index = 0; index <= last; index++) count += this.#buckets[index] ?? 0;
+    return count;
+  }
+
   /** The duration that so many are no longer than, between the bounds of its bucket. */
   #quantile(rank: number): number {
     let left = rank;
     if (left <= 0) return 0;
-    for (const [index, count] of this.#buckets.entries()) {
+    const last = indexOf(Math.min(this.#max, HIGHEST));
+    for (let index = 0; index <= last; index++) {
+      const count = this.#buckets[index] ?? 0;
       if (left <= count) {
         const low = lowerBound(index);
         const high = Math.min(lowerBound(index + 1) - 1, this.#max);
