@@ -35,7 +35,22 @@ interface Action {
 }
 
 /** What most borrowers do. */
-const KEEP = ["keep", "keep", "keep", "keep", "keep"] as const;
+const KEEP = ["keep", "keep", "keep", "keep", "keep", "keep", "keep"] as const;
+/** What they do else. */
+const REACTIONS = [
+  "release",
+  "destroy",
+  "ask again",
+  "send home",
+  "release",
+  "ask again",
+  "send home",
+  "suspend",
+  "resume",
+  "evict",
+  "resize",
+  "close and open",
+] as const;
 
 const ACTIONS: readonly Action[] = [
   { name: "nothing", weight: 1, act: () => [] },
@@ -45,9 +60,20 @@ const ACTIONS: readonly Action[] = [
     act(world, digits) {
       const timeoutMs = digits.of(undefined, undefined, undefined, 30, 90, 350, 0, Infinity);
       const signal = digits.of(false, true);
-      const reaction = digits.of<Reaction>(...KEEP, "release", "destroy", "ask again", "send home");
-      world.ask(timeoutMs === undefined ? {} : { timeoutMs }, signal, reaction);
-      return [timeoutMs, signal, reaction];
+      const reaction = digits.of<Reaction>(...KEEP, ...KEEP, ...REACTIONS);
+      const priority = digits.of<"high" | "normal" | undefined>(
+        undefined,
+        undefined,
+        undefined,
+        "high",
+        "normal",
+      );
+      const options = {
+        ...(timeoutMs !== undefined && { timeoutMs }),
+        ...(priority && { priority }),
+      };
+      world.ask(options, signal, reaction);
+      return [timeoutMs, signal, reaction, priority];
     },
   },
   { name: "tryAcquire", weight: 2, act: (world) => (world.tryAcquire(), []) },
@@ -127,54 +153,86 @@ const ACTIONS: readonly Action[] = [
       return [ms];
     },
   },
-  { name: "evict", weight: 1, act: (world) => (world.evict(), []) },
+  { name: "evict", weight: 0.5, act: (world) => (world.evict(), []) },
   {
     name: "evict some",
     weight: 1,
     act(world, digits) {
-      const state = digits.of("idle", "used", "connecting");
-      world.evictSome(state);
-      return [state];
+      const which = digits.of("one", "idle", "used", "all");
+      const throws = digits.below(4) === 0;
+      return [
+        which,
+        throws,
+        ...chosen(digits, (choice) => world.evictSome(choice, which, throws)),
+      ];
     },
   },
+  { name: "condemn", weight: 1, act: (world) => (world.condemn(), []) },
+  { name: "sleep", weight: 0.5, act: (world) => (world.sleep(), []) },
   {
     name: "resize",
-    weight: 1,
+    weight: 1.5,
     act(world, digits) {
-      const max = 1 + digits.below(6);
+      const max = digits.below(7);
       world.resize(max);
       return [max];
     },
   },
-  { name: "suspend", weight: 0.7, act: (world) => (world.suspend(), []) },
-  { name: "resume", weight: 2, act: (world) => (world.resume(), []) },
+  { name: "suspend", weight: 0.6, act: (world) => (world.suspend(), []) },
+  { name: "resume", weight: 1.5, act: (world) => (world.resume(), []) },
   {
     name: "ready",
     weight: 1,
     act(world, digits) {
-      const timeoutMs = digits.of(30, 350, 0, 5_000);
+      const timeoutMs = digits.of(1_000, 30, 0, Infinity);
       world.ready(timeoutMs);
       return [timeoutMs];
     },
   },
-  { name: "open", weight: 1, act: (world) => (world.open(), []) },
-  { name: "condemn", weight: 1, act: (world) => (world.condemn(), []) },
-  { name: "sleep", weight: 0.5, act: (world) => (world.sleep(), []) },
+  {
+    name: "abort ready",
+    weight: 0.3,
+    act: (world, digits) => chosen(digits, (choice) => world.abortReady(choice)),
+  },
+  { name: "heal", weight: 0.5, act: (world) => world.heal().then(() => []) },
   {
     name: "close",
-    weight: 0.3,
+    weight: 0.4,
     act(world, digits) {
       const timeoutMs = digits.of(200, 5_000, 0, Infinity);
       world.close(timeoutMs);
       return [timeoutMs];
     },
   },
+  { name: "open", weight: 1.5, act: (world) => (world.open(), []) },
 ];
 
+/** What a callback of the observer may do. */
+const IN_CALLBACKS: ReadonlySet<string> = new Set([
+  "ask",
+  "tryAcquire",
+  "release",
+  "destroy",
+  "abort",
+  "evict",
+  "evict some",
+  "resize",
+  "suspend",
+  "resume",
+  "ready",
+  "close",
+  "open",
+]);
+
 /** Weights in tenths, so that rare things can be rare. */
-const TABLE: readonly Action[] = ACTIONS.flatMap((action) =>
-  Array.from({ length: Math.round(action.weight * 10) }, () => action)
-);
+function table(actions: readonly Action[]): readonly Action[] {
+  return actions.flatMap((action) =>
+    Array.from({ length: Math.round(action.weight * 10) }, () => action)
+  );
+}
+
+const TABLE = table(ACTIONS);
+const CALLBACK_TABLE = table(ACTIONS.filter(({ name }) => IN_CALLBACKS.has(name)));
 
 /** Largest number that stands for an action. */
 export const MAX_ACTION = 2 ** 31 - 1;
@@ -202,6 +260,17 @@ export async function act(
 }
 
 /**
+ * Does what a number stands for, in a callback of the pool's observer.
+ *
+ * @param world The world.
+ * @param number The number.
+ */
+export function actInCallback(world: World, number: number): void {
+  const digits = new Digits(number);
+  void CALLBACK_TABLE[digits.below(CALLBACK_TABLE.length)]?.act(world, digits);
+}
+
+/**
  * Reads what a run starts from.
  *
  * @param number The number that stands for it.
@@ -210,14 +279,9 @@ export async function act(
 export function worldOptions(number: number): WorldOptions {
   const digits = new Digits(number);
   const max = digits.of(1, 2, 3, 5);
-  const minIdle = Math.min(max, digits.of(0, 0, 0, 1, 2));
+  const minIdle = Math.min(max, digits.of(0, 0, 1, 2));
   return {
     max,
-    minIdle,
-    maxIdle: digits.of(undefined, undefined, minIdle, Math.ceil((minIdle + max) / 2)),
-    maxPendingConnects: digits.of(undefined, undefined, 1, 2),
-    idleTimeoutMs: digits.of(Infinity, 300_000, 400, 3_000),
-    keepaliveMs: digits.of(Infinity, Infinity, 200),
     maxWaiters: digits.of(Infinity, Infinity, 3, 0),
     acquireTimeoutMs: digits.of(1_000, 60_000, 0, Infinity),
     promises: digits.of(false, false, true),
@@ -227,6 +291,15 @@ export function worldOptions(number: number): WorldOptions {
     maxUses: digits.of(Infinity, 3, 1),
     reset: digits.of("rollback", "session", "none", "discard"),
     unavailable: digits.of("wait", "wait", "fail-fast"),
+    minIdle,
+    maxIdle: digits.of(undefined, undefined, minIdle, Math.max(minIdle, max - 1)),
+    maxPendingConnects: digits.of(undefined, 1, 2),
+    reserved: Math.min(max - 1, digits.of(0, 0, 1, 2)),
+    lateWaiters: digits.of("queue", "queue", "refuse"),
+    idleTimeoutMs: digits.of(300_000, 400, 2_000, Infinity),
+    keepaliveMs: digits.of(Infinity, Infinity, 700, 250),
+    maxLifetimeMs: digits.of(1_800_000, 1_800_000, 2_500),
+    watcher: digits.of(undefined, 0, 1 + digits.below(1_000)),
   };
 }
 

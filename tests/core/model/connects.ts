@@ -10,10 +10,10 @@ import type { FakeConnection, FakeDriver, VirtualClock } from "../../../src/test
 import { demand } from "./demand.ts";
 import type { Model } from "./model.ts";
 
-/** What limits connects. */
-interface Limits {
-  readonly acquireTimeoutMs: number;
-  readonly maxPendingConnects: number | undefined;
+/** How many connections there may be now. */
+export interface Limits {
+  readonly max: number;
+  readonly maxPendingConnects: number;
 }
 
 /** Watches a driver's connects, a little earlier than the pool that asked for them. */
@@ -22,8 +22,6 @@ export class Connects {
   readonly #model: Model;
   /** Connects under way that are not condemned. */
   readonly #attempts = new Set<Promise<FakeConnection>>();
-  /** All that are under way. */
-  #underWay = 0;
   /** Connects that failed since one succeeded, and when the last one did. */
   #failures = 0;
   #failedAt = -Infinity;
@@ -36,25 +34,42 @@ export class Connects {
   /** Whether there is an outage and the pool knows. */
   #known = false;
 
+  readonly #driver: FakeDriver;
+  readonly #limits: () => Limits;
+
+  /**
+   * @param driver Whose connects.
+   * @param clock Source of time.
+   * @param model Told of violations.
+   * @param limits The limits as they are now.
+   */
   constructor(
     driver: FakeDriver,
     clock: VirtualClock,
     model: Model,
-    maxPendingConnects = Infinity,
+    limits: () => Limits,
   ) {
+    this.#driver = driver;
     this.#clock = clock;
     this.#model = model;
+    this.#limits = limits;
     const connect = driver.connect.bind(driver);
     driver.connect = (options) => {
       if (this.#known && this.#failures > 0 && this.#attempts.size > 0) {
         model.violations.push("more than one attempt in an outage");
       }
       const connecting = connect(options);
+      const { max, maxPendingConnects } = limits();
+      if (driver.open > max) model.violations.push(`${driver.open} connections, of ${max}`);
+      if (this.#underWay > maxPendingConnects) {
+        model.violations.push(`${this.#underWay} connects at once`);
+      }
       this.#attempts.add(connecting);
-      if (++this.#underWay > maxPendingConnects) model.violations.push("too many connects at once");
-      const over = (): void => void this.#underWay--;
-      connecting.then(over, over);
+      options?.signal?.addEventListener("abort", () => {
+        if (options.signal?.reason instanceof LeaseReleasedError) this.#attempts.delete(connecting);
+      }, { once: true });
       connecting.then((connection) => {
+        model.onOpened(connection);
         // Not those that the pool gave up itself.
         if (!this.#attempts.delete(connecting)) return;
         if (connection.gone) this.#failed();
@@ -66,6 +81,11 @@ export class Connects {
       });
       return connecting;
     };
+  }
+
+  /** Connects under way as the server sees them. */
+  get #underWay(): number {
+    return this.#driver.open - this.#driver.connections.length;
   }
 
   /** Whether the server cannot be had, or the pool may think so. */
@@ -82,15 +102,15 @@ export class Connects {
   onGivenUp(): void {
     this.#attempts.clear();
     this.#successes = 0;
-    this.onSomeGivenUp();
+    if (this.#news) this.#doubt();
   }
 
-  /** The pool gives up some that are under way. */
+  /** The pool gives up some: what it has not heard of them it never will. */
   onSomeGivenUp(): void {
     if (this.#news) this.#doubt();
   }
 
-  /** The pool is open again, and remembers nothing. */
+  /** The pool is open again: what was before does not matter any more. */
   onReopened(): void {
     this.#attempts.clear();
     this.#failures = 0;
@@ -114,17 +134,14 @@ export class Connects {
    * Nobody waits while there is room, but for a connect or, in an outage, for the next attempt.
    *
    * @param stats The pool's counts.
-   * @param limits The pool's deadline of an acquire: no pause is longer than a quarter of it; and how many connects may be
-   * under way.
+   * @param wanted How many connections those who wait could use at once.
+   * @param acquireTimeoutMs The pool's deadline of an acquire: no pause is longer than a quarter of it.
    */
-  check({ total, max, waiters, checking }: PoolStats, limits: Limits): void {
-    const { acquireTimeoutMs, maxPendingConnects = Infinity } = limits;
+  check({ total, max, checking }: PoolStats, wanted: number, acquireTimeoutMs: number): void {
     const attempts = this.#attempts.size;
     const { outage } = this;
-    if (
-      total >= max || attempts >= maxPendingConnects || attempts + checking >= waiters ||
-      (outage && attempts > 0)
-    ) return;
+    if (total >= max || attempts + checking >= wanted || (outage && attempts > 0)) return;
+    if (this.#underWay >= this.#limits().maxPendingConnects) return;
     // After a recovery there is one more with each that succeeds.
     const limit = 1 + this.#successes;
     if (!outage && limit < max && attempts >= limit) return;
@@ -134,7 +151,7 @@ export class Connects {
     const coming = `${attempts} are coming, ${this.#failures} failed`;
     demand(
       outage && this.#clock.now() < this.#failedAt + longest,
-      `${waiters} wait, ${total} of ${max} are there, ${coming}`,
+      `${wanted} are wanted, ${total} of ${max} are there, ${coming}`,
     );
   }
 

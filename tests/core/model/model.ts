@@ -24,8 +24,20 @@ export interface Rules {
   readonly maxUses: number;
   readonly reset: ResetLevel;
   readonly failsFast: boolean;
+  /** Whether an acquire that cannot make its deadline may be refused at once. */
+  readonly refusesLate: boolean;
   /** Whether the pool knows, or may think, that the server cannot be had. */
   readonly outage: () => boolean;
+  /** How many connections those of normal priority may have at once, as the limits are now. */
+  readonly mostNormal: () => number;
+}
+
+/** How often acquires ended in which way. */
+export interface Ends {
+  lent: number;
+  timedOut: number;
+  refused: number;
+  gaveUp: number;
 }
 
 /** One acquire. */
@@ -33,15 +45,18 @@ export interface Ask {
   readonly number: number;
   readonly deadline: number;
   readonly never: boolean;
+  readonly high: boolean;
   readonly abort: AbortController;
   readonly calledAt: number;
+  /** Whether the pool was closed then. */
+  readonly tooLate: boolean;
   lease?: Lease<FakeConnection>;
   settled: boolean;
 }
 
 /** The judge of what a pool does. */
 export class Model {
-  /** Who waits, in the order they came. */
+  /** Who waits: those of high priority first, equals in the order they came. */
   readonly waiting: Ask[] = [];
   /** Who has which connection; not those who lost theirs. */
   readonly lent = new Map<FakeConnection, Ask>();
@@ -54,8 +69,13 @@ export class Model {
   readonly #answered = new Set<FakeConnection>();
   /** Connections whose session somebody has changed. */
   readonly dirty = new Set<FakeConnection>();
-  /** Since when connections are idle, or have last given a sign of life in idleness. */
+  /** Since when connections that nobody has are so, or have last given a sign of life. */
   readonly quietSince = new Map<FakeConnection, number>();
+  /** Since when they have not been used. */
+  readonly unusedSince = new Map<FakeConnection, number>();
+  /** When they were opened. */
+  readonly openedAt = new Map<FakeConnection, number>();
+  readonly ends: Ends = { lent: 0, timedOut: 0, refused: 0, gaveUp: 0 };
   /** How often each was lent. */
   readonly uses = new Map<FakeConnection, number>();
   /** What speaks for the end of the present generation: two losses do, or one that tells of all. */
@@ -63,10 +83,11 @@ export class Model {
   /** What the pool must not have done. */
   readonly violations: string[] = [];
   closed = false;
-  /** When it was last seen closed. */
+  /** When it was last closed. */
   closedAt = -Infinity;
-  /** Whether nothing is to be lent for the time being. */
+  /** Whether nothing is lent for the time being, and since when that was last so. */
   suspended = false;
+  suspendedAt = -Infinity;
   /** How many asks are being made: only then may one be refused for want of room. */
   asking = 0;
   /** When a server refused for good, and which asks came before. */
@@ -103,6 +124,8 @@ export class Model {
       await reset(connection, level, options);
       if (level === "session" || level === "discard") this.dirty.delete(connection);
       this.#gaveSign(connection);
+      // Idle only now.
+      this.unusedSince.set(connection, clock.now());
     };
   }
 
@@ -136,52 +159,94 @@ export class Model {
     }
   }
 
+  /** A connection was opened. */
+  onOpened(connection: FakeConnection): void {
+    const now = this.#clock.now();
+    this.openedAt.set(connection, now);
+    this.quietSince.set(connection, now);
+    this.unusedSince.set(connection, now);
+  }
+
   /** Somebody asks. */
-  ask(timeoutMs: number): Ask {
+  ask(timeoutMs: number, high: boolean): Ask {
     const calledAt = this.#clock.now();
     return {
       number: this.#asked++,
       calledAt,
+      tooLate: this.closed,
       deadline: timeoutMs === 0 ? Infinity : calledAt + timeoutMs,
       never: timeoutMs === 0,
+      high,
       abort: new AbortController(),
       settled: false,
     };
   }
 
+  /** Somebody waits until told otherwise. */
+  onAsked(ask: Ask): void {
+    const { waiting } = this;
+    const place = ask.high ? waiting.findLastIndex(({ high }) => high) + 1 : waiting.length;
+    waiting.splice(place, 0, ask);
+  }
+
+  /** How many connections those who wait could use at once. */
+  get wanted(): number {
+    if (this.closed || this.suspended) return 0;
+    const high = this.waiting.filter((ask) => ask.high).length;
+    const normal = Math.max(0, this.#rules.mostNormal() - this.#lentNormal());
+    return Math.min(this.waiting.length, high + normal);
+  }
+
+  /** How many connections those of normal priority have; of the lost ones the pool has heard, too. */
+  #lentNormal(): number {
+    let count = 0;
+    for (const [{ gone }, { high }] of this.lent) if (!gone && !high) count++;
+    return count;
+  }
+
   /** The pool lent a connection. */
   onLent(ask: Ask, lease: Lease<FakeConnection>): void {
     this.#settle(ask, "was lent one");
-    this.#demand(this.waiting[0] === ask, `ask ${ask.number} was served out of turn`);
-    this.#demand(!this.closed || !this.#prompt, "a closed pool lent");
-    this.#demand(!this.suspended || !this.#prompt, "a suspended pool lent");
+    this.#demand(this.#next(ask.high) === ask, `ask ${ask.number} was served out of turn`);
     this.onTaken(ask, lease);
     this.waiting.splice(this.waiting.indexOf(ask), 1);
+  }
+
+  /** Who is next. By promises one hears of it later, and somebody of high priority may have come meanwhile. */
+  #next(high: boolean): Ask | undefined {
+    return this.#prompt ? this.waiting[0] : this.waiting.find((ask) => ask.high === high);
   }
 
   /** Somebody has a connection now. */
   onTaken(ask: Ask, lease: Lease<FakeConnection>): void {
     const { connection } = lease;
     ask.lease = lease;
+    this.ends.lent++;
     this.#demand(!this.lent.has(connection), `connection ${connection.id} was lent twice`);
     const sound = this.#driver.status(connection) === "idle" && !this.condemned.has(connection);
     const late = !this.#prompt && (connection.gone || this.condemned.has(connection));
     this.#demand(sound || late, `connection ${connection.id} was lent though it is not sound`);
-    if (this.#prompt) this.#judge(connection);
+    if (this.#prompt) this.#judge(ask, connection);
     this.uses.set(connection, 1 + (this.uses.get(connection) ?? 0));
     this.quietSince.delete(connection);
+    this.unusedSince.delete(connection);
     this.lent.set(connection, ask);
     this.#driver.onLost(connection, () => this.lent.delete(connection));
   }
 
   /** Whether a connection may be lent as it is. */
-  #judge(connection: FakeConnection): void {
+  #judge(ask: Ask, connection: FakeConnection): void {
     const { id } = connection;
-    const { checkAfterIdleMs, maxUses, reset, outage } = this.#rules;
+    const { checkAfterIdleMs, maxUses, reset, outage, mostNormal } = this.#rules;
+    this.#demand(!this.closed, "a closed pool lent");
+    this.#demand(!this.suspended, "a suspended pool lent");
+    const spared = ask.high || this.#lentNormal() < mostNormal();
+    this.#demand(spared, `ask ${ask.number} was lent what is reserved for others`);
     this.#demand(!this.doubted.has(connection), `connection ${id} was lent without a check`);
     const since = this.quietSince.get(connection) ?? Infinity;
     const idleMs = this.#clock.now() - since;
-    const quiet = idleMs > checkAfterIdleMs;
+    // The pool reckons in whole milliseconds.
+    const quiet = idleMs >= checkAfterIdleMs + 1;
     this.#demand(!quiet, `connection ${id} was idle for ${idleMs} ms and lent without a check`);
     const uses = this.uses.get(connection) ?? 0;
     this.#demand(uses < maxUses || outage(), `connection ${id} was lent though it is worn`);
@@ -197,6 +262,11 @@ export class Model {
     this.#settle(ask, "was refused");
     this.waiting.splice(this.waiting.indexOf(ask), 1);
     this.#demand(this.#isJust(ask, error), `ask ${ask.number} was refused without cause: ${error}`);
+    const { signal } = ask.abort;
+    if (signal.aborted && error === signal.reason) this.ends.gaveUp++;
+    else if (!(error instanceof AcquireTimeoutError)) this.ends.refused++;
+    else if (this.#clock.now() === Math.ceil(ask.deadline)) this.ends.timedOut++;
+    else this.ends.refused++;
   }
 
   /** A server refused for good: all who wait are told. */
@@ -210,17 +280,32 @@ export class Model {
     if (ask.lease === undefined || ask.lease.released) return;
     const { connection } = ask.lease;
     this.lent.delete(connection);
-    this.quietSince.set(connection, this.#clock.now());
+    const now = this.#clock.now();
+    this.quietSince.set(connection, now);
+    this.unusedSince.set(connection, now);
+  }
+
+  /** Its caller ended its wait. */
+  onGaveUp(ask: Ask): void {
+    this.waiting.splice(this.waiting.indexOf(ask), 1);
+    // Whatever comes now is one too many.
+    ask.settled = true;
+    this.ends.gaveUp++;
   }
 
   #isJust(ask: Ask, error: unknown): boolean {
     const now = this.#clock.now();
-    // A deadline is a whole millisecond.
-    if (error instanceof AcquireTimeoutError) return now === Math.ceil(ask.deadline);
-    if (error instanceof PoolClosedError) return this.closed || ask.calledAt <= this.closedAt;
     const atOnce = this.asking > 0 || !this.#prompt;
+    if (error instanceof AcquireTimeoutError) {
+      // A deadline is a whole millisecond.
+      return now === Math.ceil(ask.deadline) || this.#rules.refusesLate && atOnce;
+    }
+    if (error instanceof PoolClosedError) return ask.tooLate || this.closedAt >= ask.calledAt;
     if (error instanceof TooManyWaitersError) return atOnce;
-    if (error instanceof TooManyConnectionsError) return atOnce && ask.never;
+    if (error instanceof TooManyConnectionsError) {
+      // Of several one is the first to hear, and may resume the pool.
+      return ask.never && (atOnce || this.suspendedAt === now);
+    }
     if (error instanceof ConnectError) {
       if (!error.retryable) return this.rejectedAt >= ask.calledAt;
       return ask.never || this.#rules.failsFast;

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import process from "node:process";
 import { print } from "../../support/print.ts";
-import { act, MAX_ACTION, worldOptions } from "./actions.ts";
+import { act, actInCallback, MAX_ACTION, worldOptions } from "./actions.ts";
 import { World } from "./world.ts";
 import { test } from "../../support/harness.ts";
 
 /** How many runs, of how many actions each. */
 const RUNS = Number(process.env.STEADY_RUNS ?? 10_000);
-const ACTIONS = 50;
+const ACTIONS = 80;
 
 /** One run: a world, so many actions, the end. */
 async function run(start: number, actions: readonly number[], told?: (what: string) => void) {
-  const world = new World(worldOptions(start));
+  const world = new World(worldOptions(start), actInCallback);
   for (const action of actions) await act(world, action, told);
   await world.end();
 }
@@ -32,7 +32,7 @@ test(`Pool keeps its invariants in ${RUNS} runs of ${ACTIONS} actions`, async ()
   const path = process.env.STEADY_PATH;
   print(`model: seed ${seed}`);
   const property = fc.asyncProperty(
-    fc.nat(MAX_ACTION),
+    fc.maxSafeNat(),
     fc.array(fc.nat(MAX_ACTION), { minLength: ACTIONS, maxLength: ACTIONS, size: "max" }),
     (start, actions) => run(start, actions),
   );

@@ -4,47 +4,75 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { LossScope, ResetLevel } from "../../../src/core/driver.ts";
 import { Generations } from "../../../src/core/generations.ts";
 import type { AcquireOptions } from "../../../src/core/options.ts";
 import { Pool } from "../../../src/core/pool.ts";
+import type { PoolStats } from "../../../src/core/stats.ts";
 import {
   type FakeConnection,
   FakeDriver,
   FakeError,
   VirtualClock,
 } from "../../../src/testing/mod.ts";
-import { Connects } from "./connects.ts";
+import { Candidates } from "./candidates.ts";
+import { Connects, type Limits } from "./connects.ts";
 import { demand } from "./demand.ts";
 import { type Ask, Model } from "./model.ts";
+import { Upkeep } from "./upkeep.ts";
+import { sum, Watcher } from "./watcher.ts";
 
 /** What a run starts from. */
 export interface WorldOptions {
   readonly max: number;
+  readonly minIdle: number;
+  /** As many as `max`, when not given. */
+  readonly maxIdle: number | undefined;
+  /** As many as `max`, when not given. */
+  readonly maxPendingConnects: number | undefined;
   readonly maxWaiters: number;
+  readonly reserved: number;
+  readonly lateWaiters: "queue" | "refuse";
+  readonly idleTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly maxLifetimeMs: number;
   readonly acquireTimeoutMs: number;
   readonly checkAfterIdleMs: number;
   readonly maxUses: number;
   readonly reset: ResetLevel;
   readonly unavailable: "wait" | "fail-fast";
-  readonly minIdle: number;
-  readonly maxIdle: number | undefined;
-  readonly maxPendingConnects: number | undefined;
-  readonly idleTimeoutMs: number;
-  readonly keepaliveMs: number;
   /** What the clock's chance gives, always. */
   readonly chance: number;
   /** Whether connects wait for an action to answer them. */
   readonly heldConnects: boolean;
   /** Whether users call `acquire`, or `lend`. */
   readonly promises: boolean;
+  /** Whether somebody watches, and what that one does then; 0 for nothing. */
+  readonly watcher: number | undefined;
 }
 
 /** What a borrower does in the very callback that serves it. */
-export type Reaction = "keep" | "release" | "destroy" | "ask again" | "send home";
+export type Reaction =
+  | "keep"
+  | "release"
+  | "destroy"
+  | "ask again"
+  | "send home"
+  | "suspend"
+  | "resume"
+  | "evict"
+  | "resize"
+  | "close and open";
 
-/** Turns that are enough for whatever one event sets off. */
-const ALL_TURNS = 128;
+/** Time in which promises settle by turns of the event loop: until all have, and cheaper than by counting. */
+class LoopClock extends VirtualClock {
+  override settle(turns?: number): Promise<void> {
+    return turns === undefined
+      ? new Promise((resolve) => void setImmediate(resolve))
+      : super.settle(turns);
+  }
+}
 
 /** Whose pool is asked what it thinks of its connections: worlds come one after the other. */
 let present: World | undefined;
@@ -66,98 +94,126 @@ export class World {
   readonly model: Model;
   readonly #options: WorldOptions;
   readonly #connects: Connects;
+  readonly #upkeep: Upkeep;
+  readonly #candidates: Candidates;
+  readonly #watcher: Watcher | undefined;
   readonly #asks: Ask[] = [];
   readonly #cancels = new Map<Ask, () => void>();
-  readonly #closes: { done: boolean }[] = [];
-  /** Who waits for the pool to be ready, or open again. */
-  readonly #pending = new Set<Promise<void>>();
-  /** The largest limit there was; the limit now; and what may still be there above it. */
-  #largest: number;
+  readonly #ends: { readonly what: string; done: boolean }[] = [];
   #max: number;
-  #above: number;
-  /** Whether somebody asked for the pool to be open again. */
-  #reopening = false;
+  /** Whether nobody does anything any more in a callback. */
+  #isOver = false;
+  /** Whether the pool was told to open again, and has not yet. */
+  #opening = false;
+  /** How often it was closed, closed or not before. */
+  #closes = 0;
+  /** Connections in the books when that was last looked at. */
+  #total = 0;
   /** Connections that everybody has heard of. */
   #settled = 0;
 
-  constructor(options: WorldOptions) {
-    const { chance, max, maxWaiters, acquireTimeoutMs, heldConnects, promises } = options;
-    const { checkAfterIdleMs, maxUses, reset, unavailable } = options;
-    const { minIdle, maxIdle, maxPendingConnects, idleTimeoutMs, keepaliveMs } = options;
+  /**
+   * @param options What the pool is told.
+   * @param act What its observer does, as a number says.
+   */
+  constructor(options: WorldOptions, act: (world: World, number: number) => void) {
+    const { chance, heldConnects, promises, watcher, lateWaiters, unavailable, ...rest } = options;
+    const { max, minIdle, reserved, checkAfterIdleMs, maxUses, reset, maxLifetimeMs } = options;
+    const failsFast = unavailable === "fail-fast";
     this.#options = options;
-    this.#largest = this.#max = this.#above = max;
+    this.#max = max;
     present = this;
-    this.clock = new VirtualClock({ random: () => chance, turns: ALL_TURNS });
+    this.clock = new LoopClock({ random: () => chance });
     this.driver = new FakeDriver({ clock: this.clock });
     this.model = new Model(this.driver, this.clock, {
       promises,
       checkAfterIdleMs,
       maxUses,
       reset,
-      failsFast: unavailable === "fail-fast",
+      failsFast,
+      refusesLate: lateWaiters === "refuse",
       outage: () => this.#connects.mayBeOutage,
+      mostNormal: () => reserved === 0 ? Infinity : this.#max - reserved,
     });
     this.#connects = new Connects(
       this.driver,
       this.clock,
       this.model,
-      maxPendingConnects,
+      () => this.#limits,
     );
+    this.#upkeep = new Upkeep(this.driver, this.clock, this.model, options);
+    const wears = maxUses !== Infinity || maxLifetimeMs < 60_000;
+    this.#candidates = new Candidates(this.clock, this.model, { minIdle, failsFast, wears });
+    if (watcher !== undefined) this.#watcher = new Watcher(watcher, (number) => act(this, number));
     if (heldConnects) this.driver.hold("connect");
-    this.pool = new Pool(this.driver, {
-      clock: this.clock,
-      max,
-      minIdle,
-      maxIdle,
-      maxPendingConnects,
-      idleTimeoutMs,
-      keepaliveMs,
-      maxWaiters,
-      acquireTimeoutMs,
-      connectTimeoutMs: 700,
-      checkAfterIdleMs,
-      checkTimeoutMs: 300,
-      maxUses,
-      reset,
+    const describe = ({ id }: FakeConnection) => ({ pid: id });
+    this.pool = new Pool<FakeConnection>(Object.assign(this.driver, { describe }), {
+      ...rest,
+      lateWaiters,
       unavailable,
+      clock: this.clock,
+      observer: this.#watcher?.observer,
+      connectTimeoutMs: 700,
+      checkTimeoutMs: 300,
     });
+  }
+
+  get #limits(): Limits {
+    const max = this.#max;
+    return { max, maxPendingConnects: this.#options.maxPendingConnects ?? max };
   }
 
   // What users do
 
   ask(options: AcquireOptions, withSignal: boolean, reaction: Reaction): void {
-    this.#noticeOpening();
     const { model, pool } = this;
     const timeoutMs = options.timeoutMs ?? this.#options.acquireTimeoutMs;
-    const ask = model.ask(timeoutMs);
+    const ask = model.ask(timeoutMs, options.priority === "high");
     this.#asks.push(ask);
-    model.waiting.push(ask);
+    model.onAsked(ask);
     model.asking++;
+    const again = (): void => {
+      if (this.#isOver) return;
+      // Whatever is called in there is not this ask.
+      const { asking } = model;
+      model.asking = 0;
+      if (reaction === "ask again") this.ask(options, withSignal, "keep");
+      if (reaction === "send home") this.#sendHome();
+      if (reaction === "suspend") this.suspend();
+      if (reaction === "resume") this.resume();
+      if (reaction === "evict") this.evict();
+      if (reaction === "resize") this.resize(1 + ask.number % 5);
+      if (reaction === "close and open") {
+        this.close(100);
+        this.open();
+      }
+      model.asking = asking;
+    };
     const lent: Parameters<typeof pool.lend>[0] = (lease) => {
       model.onLent(ask, lease);
       if (reaction === "release" || reaction === "ask again") this.#giveBack(ask, "release");
       if (reaction === "destroy") this.#giveBack(ask, "destroy");
-      if (reaction === "ask again") this.ask(options, withSignal, "keep");
-      if (reaction === "send home") this.#sendHome();
+      again();
     };
     const refused = (error: unknown): void => {
       model.onRefused(ask, error);
-      if (reaction === "ask again") this.ask(options, withSignal, "keep");
-      if (reaction === "send home") this.#sendHome();
+      again();
     };
     const all = withSignal ? { ...options, signal: ask.abort.signal } : options;
-    const bare = !withSignal && options.timeoutMs === undefined;
+    const bare = Object.keys(all).length === 0;
     if (this.#options.promises) pool.acquire(bare ? undefined : all).then(lent, refused);
     else this.#cancels.set(ask, pool.lend(lent, refused, bare ? undefined : all));
     model.asking--;
   }
 
   tryAcquire(): void {
-    this.#noticeOpening();
     if (this.model.closed) return;
     const lease = this.pool.tryAcquire();
+    if (this.model.suspended && lease !== undefined) {
+      this.model.violations.push("tryAcquire lent though the pool is suspended");
+    }
     if (lease === undefined) return;
-    const ask = this.model.ask(0);
+    const ask = this.model.ask(0, false);
     ask.settled = true;
     this.#asks.push(ask);
     if (this.model.waiting.length > 0 && !this.#options.promises) {
@@ -174,9 +230,7 @@ export class World {
     const { waiting } = this.model;
     const ask = pick(waiting, choice);
     if (ask === undefined || this.#options.promises) return;
-    waiting.splice(waiting.indexOf(ask), 1);
-    // Whatever comes now is one too many.
-    ask.settled = true;
+    this.model.onGaveUp(ask);
     this.#cancels.get(ask)?.();
   }
 
@@ -203,34 +257,44 @@ export class World {
     this.pool.evict();
   }
 
-  /** Those that are in one state. */
-  evictSome(state: "idle" | "used" | "connecting"): void {
-    if (state === "connecting") this.#connects.onGivenUp();
-    if (state === "used") {
-      for (const connection of this.model.lent.keys()) this.model.condemned.add(connection);
+  /** Condemns some: one, the idle, those that were used, or all; or the filter throws in the end. */
+  evictSome(choice: number, which: "one" | "idle" | "used" | "all", throws: boolean): void {
+    const { condemned } = this.model;
+    const named = new Set<FakeConnection>();
+    const chosen = pick(this.driver.connections, choice)?.id;
+    let left = this.pool.stats().total;
+    try {
+      this.pool.evict(({ pid, state, uses }) => {
+        left--;
+        if (throws && left === 0) throw new Error("a filter throws");
+        const isNamed = which === "all" || which === "one" && pid === chosen ||
+          which === "idle" && state === "idle" || which === "used" && uses > 0;
+        if (isNamed && state === "connecting") this.#connects.onSomeGivenUp();
+        const connection = this.driver.connections.find(({ id }) => id === pid);
+        if (isNamed && connection !== undefined && !condemned.has(connection)) {
+          named.add(connection);
+          condemned.add(connection);
+        }
+        return isNamed;
+      });
+    } catch (error) {
+      demand(throws, `evict threw ${error}`);
+      for (const each of named) condemned.delete(each);
     }
-    this.pool.evict((connection) => connection.state === state);
   }
 
-  resize(max: number): void {
-    if (max < this.#options.minIdle) return;
-    const { total, connecting } = this.pool.stats();
-    this.#max = max;
-    this.#largest = Math.max(this.#largest, max);
-    this.#above = Math.max(max, total);
-    // Which of them it gives up nobody knows.
-    if (total > max && connecting > 0) this.#connects.onSomeGivenUp();
-    this.pool.resize(max);
+  condemn(): void {
+    this.model.grounds(2);
+    this.pool.condemn(new Error("cannot be written to"));
   }
 
   suspend(): void {
-    this.#noticeOpening();
     const { model } = this;
-    if (!model.closed) model.suspended = true;
-    // Those who must not queue are told at once.
-    model.asking++;
+    if (!model.closed) {
+      model.suspended = true;
+      model.suspendedAt = this.clock.now();
+    }
     this.pool.suspend();
-    model.asking--;
   }
 
   resume(): void {
@@ -238,35 +302,55 @@ export class World {
     this.pool.resume();
   }
 
+  resize(max: number): void {
+    const { minIdle, reserved } = this.#options;
+    if (max < Math.max(1, minIdle, reserved + 1)) {
+      try {
+        this.pool.resize(max);
+      } catch (error) {
+        return demand(error instanceof RangeError, `resize threw ${error}`);
+      }
+      throw new Error(`resized to ${max}`);
+    }
+    this.#total = this.pool.stats().total;
+    if (this.#total > max) this.#connects.onSomeGivenUp();
+    this.#max = max;
+    this.pool.resize(max);
+  }
+
   ready(timeoutMs: number): void {
-    this.#wait(this.pool.ready({ timeoutMs }));
+    this.#candidates.wait(this.pool, timeoutMs);
   }
 
+  abortReady(choice: number): void {
+    this.#candidates.abort(choice);
+  }
+
+  close(timeoutMs: number): void {
+    this.model.closed = true;
+    this.model.suspended = false;
+    this.model.closedAt = this.clock.now();
+    this.#connects.onGivenUp();
+    this.#opening = false;
+    this.#closes++;
+    const close = { what: "close", done: false };
+    this.#ends.push(close);
+    void this.pool.close({ timeoutMs }).then(() => close.done = true);
+  }
+
+  /** Opens the pool again, at once if it is closed. */
   open(): void {
-    this.#noticeOpening();
-    if (this.model.closed) this.#reopening = true;
-    this.#wait(this.pool.open());
-    this.#noticeOpening();
-  }
-
-  #wait(promise: Promise<void>): void {
-    const settled = promise.then(() => {}, () => {});
-    this.#pending.add(settled);
-    void settled.then(() => this.#pending.delete(settled));
-  }
-
-  /** Whether the pool is open again, as somebody wanted. */
-  #noticeOpening(): void {
     const { model, pool } = this;
-    if (model.closed) model.closedAt = this.clock.now();
-    if (!this.#reopening || pool.stats().state !== "open") return;
-    this.#reopening = false;
-    model.closed = false;
-  }
-
-  condemn(): void {
-    this.model.grounds(2);
-    this.pool.condemn(new Error("cannot be written to"));
+    const { state } = pool.stats();
+    if (model.closed) this.#opening = true;
+    const open = { what: "open", done: false };
+    const closes = this.#closes;
+    this.#ends.push(open);
+    pool.open().then(() => open.done = true, (error) => {
+      open.done = true;
+      if (this.#closes === closes) model.violations.push(`open() was rejected: ${error}`);
+    });
+    demand(state !== "closed" || !model.closed, "a closed pool is open at once when it is told so");
   }
 
   // What the pool thinks
@@ -276,20 +360,14 @@ export class World {
   }
 
   onGenerationEnded(): void {
-    if (this.#reopening) this.model.grounds(2);
+    if (this.#opening && this.pool.stats().state === "open") {
+      this.#opening = false;
+      this.model.closed = false;
+      this.#connects.onReopened();
+      return;
+    }
     this.model.onGenerationEnded();
-    if (this.#reopening) this.#connects.onReopened();
-    else this.#connects.onGivenUp();
-  }
-
-  close(timeoutMs: number): void {
-    this.model.closed = true;
-    this.model.suspended = false;
-    this.#reopening = false;
     this.#connects.onGivenUp();
-    const close = { done: false };
-    this.#closes.push(close);
-    void this.pool.close({ timeoutMs }).then(() => close.done = true);
   }
 
   // What the server does
@@ -322,6 +400,31 @@ export class World {
 
   async tick(ms: number): Promise<void> {
     await this.clock.advance(ms);
+    const { model, pool } = this;
+    if (!model.closed) this.#upkeep.check(pool.stats(), this.#connects.mayBeOutage);
+  }
+
+  /** All goes well for a while: then the stock is there, and nobody waits who need not. */
+  async heal(): Promise<void> {
+    await this.#answerAll();
+    // Longer than any pause.
+    await this.tick(10_500);
+    // A look at the pool may be what tells it that the machine slept, and whoever watches of that.
+    await this.clock.settle();
+    const { driver, model, pool } = this;
+    const [violation] = model.violations;
+    demand(violation === undefined, violation ?? "");
+    if (!model.closed) this.#upkeep.checkStock(pool.stats());
+    if (this.#options.heldConnects) driver.hold("connect");
+  }
+
+  async #answerAll(): Promise<void> {
+    const { clock, driver } = this;
+    driver.restore();
+    for (let held = driver.held(); held.length > 0; held = driver.held()) {
+      for (const call of held) call.answer();
+      await clock.settle();
+    }
   }
 
   /**
@@ -329,12 +432,10 @@ export class World {
    *
    * @param turns How many turns; everything when not given.
    */
-  async settle(turns: number = ALL_TURNS): Promise<void> {
+  async settle(turns?: number): Promise<void> {
     await this.clock.settle(turns);
-    this.#noticeOpening();
-    const quiet = turns >= ALL_TURNS;
+    const quiet = turns === undefined;
     if (quiet) {
-      await this.#hearAll();
       this.#settled = this.driver.counts.open;
       this.#connects.onQuiet();
       this.model.onQuiet();
@@ -342,60 +443,52 @@ export class World {
     this.#check(quiet);
   }
 
-  /** Everybody goes home: all comes back, the pool closes, and nothing is left. */
+  /** Everybody goes home: all comes back, the pool closes, and nothing is left; then it is as new. */
   async end(): Promise<void> {
-    this.driver.restore();
+    this.#isOver = true;
+    this.#watcher?.calm();
+    await this.#serveAll();
+    await this.#endLife();
+    this.open();
+    this.ask({}, false, "release");
+    await this.settle();
+    await this.settle();
+    const { lent } = this.model.ends;
+    this.ask({ priority: "high" }, false, "release");
+    await this.tick(1_000);
+    demand(this.model.ends.lent > lent, "a pool that was opened again lends");
+    await this.#endLife();
+  }
+
+  /** Nobody waits for ever. */
+  async #serveAll(): Promise<void> {
+    const { driver, model } = this;
+    this.resume();
+    await this.heal();
+    driver.restore();
+    for (let rounds = 100; rounds > 0 && model.waiting.length > 0; rounds--) {
+      for (const ask of this.#holders()) this.#giveBack(ask, "release");
+      await this.tick(100);
+    }
+    demand(model.closed || model.waiting.length === 0, "somebody waits for ever");
+  }
+
+  async #endLife(): Promise<void> {
     for (const ask of this.#holders()) this.#giveBack(ask, "release");
-    await this.#checkStock();
     this.close(100);
     await this.tick(100_000);
     await this.settle();
     const { clock, driver, pool, model } = this;
     const left = this.#asks.filter((ask) => !ask.settled).map(({ number }) => number);
     demand(left.length === 0, `asks never settled: ${left}`);
-    demand(this.#closes.every(({ done }) => done), "a close never resolved");
-    demand(pool.stats().state === "closed" && pool.stats().total === 0, "the books are at zero");
+    demand(this.#candidates.size === 0, `${this.#candidates.size} wait for a closed pool`);
+    const pending = this.#ends.filter(({ done }) => !done).map(({ what }) => what);
+    demand(pending.length === 0, `never settled: ${pending}`);
+    const { state, total } = pool.stats();
+    demand(state === "closed" && total === 0, `a pool that was closed is ${state}, with ${total}`);
     demand(model.lent.size === 0, "something is lent after close");
     demand(driver.open === 0, `${driver.open} connections are left on the server`);
     demand(clock.pending === 0, `${clock.pending} timers are left`);
-    demand(driver.peak <= this.#largest, `${driver.peak} connections at once`);
-    demand(this.#pending.size === 0, "somebody still waits for the pool to be ready, or open");
-  }
-
-  /** All goes well for a while: then nobody waits any more, and the stock is there. */
-  async #checkStock(): Promise<void> {
-    this.resume();
-    const { state: life } = this.pool.stats();
-    for (let round = 0; round < 100 && this.model.waiting.length > 0; round++) {
-      await this.tick(1_000);
-      for (const ask of this.#holders()) this.#giveBack(ask, "release");
-    }
-    for (const ask of this.#holders()) this.#giveBack(ask, "release");
-    demand(life !== "open" || this.model.waiting.length === 0, "somebody waits for ever");
-    await this.tick(60_000);
-    await this.settle();
-    const { state, idle, checking } = this.pool.stats();
-    const { minIdle } = this.#options;
-    const isKept = state === "draining" || state === "closed" || idle + checking >= minIdle;
-    demand(isKept, `${idle} are idle, where ${minIdle} should be`);
-  }
-
-  /**
-   * By promises users hear a turn later, and what they do then takes turns again: as many as there are of them, and twice
-   * as many where each has to have a connection of its own.
-   */
-  async #hearAll(): Promise<void> {
-    const { model, pool, clock } = this;
-    let before = "";
-    for (let rounds = 2 * model.waiting.length + 2; rounds > 0; rounds--) {
-      const { total, connecting, closing, waiters } = pool.stats();
-      const now = [total, connecting, closing, waiters, model.waiting.length].join();
-      if (model.waiting.length === waiters && (now === before || connecting + closing === 0)) {
-        return;
-      }
-      before = now;
-      await clock.settle();
-    }
   }
 
   #check(quiet: boolean): void {
@@ -403,25 +496,31 @@ export class World {
     const [violation] = model.violations;
     demand(violation === undefined, violation ?? "");
     const stats = pool.stats();
-    const { total, connecting, idle, used, checking, resetting, closing, waiters, max } = stats;
-    const sum = connecting + idle + used + checking + resetting + closing;
-    demand(sum === total, `the counts add up: ${sum} is not ${total}`);
-    demand(max === this.#max, `max is ${max}`);
-    this.#above = Math.max(max, Math.min(this.#above, total));
-    demand(total <= this.#above, `nothing is above max: ${total}`);
+    const { total, connecting, idle, used, checking, resetting, closing, waiters } = stats;
+    const parts = connecting + idle + used + checking + resetting + closing;
+    demand(parts === total, `the counts add up: ${parts} is not ${total}`);
+    const max = this.#max;
+    demand(stats.max === max, `the limit is ${max}, not ${stats.max}`);
+    demand(total <= Math.max(max, this.#total), `nothing is above max: ${total} of ${max}`);
+    this.#total = total;
     demand(
       total - closing <= max || idle + connecting + checking === 0,
-      `${total} of ${max} are there, and not all of them in use`,
+      `${total} of ${max} are there, and some that nobody has`,
     );
-    const { maxIdle = max } = this.#options;
-    demand(
-      idle <= maxIdle || waiters > 0,
-      `${idle} are idle, and not more than ${maxIdle} should be`,
-    );
+    const { minIdle, maxIdle = max } = this.#options;
+    demand(idle <= maxIdle || waiters > 0, `${idle} are kept idle, at least ${minIdle}`);
     demand(driver.open <= total, `the server has ${driver.open} connections, the books ${total}`);
+    const open = idle + used + checking + resetting;
+    const { connects, losses, closes } = stats.counters;
+    const counted = connects - losses - sum(closes);
+    demand(counted === open, `${open} are open, the counters say ${counted}`);
+    this.#checkState(stats.state);
+    // By promises the model does not know yet who has what.
+    const { wanted } = model;
+    const known = quiet || !this.#options.promises;
     demand(
-      waiters <= checking || idle === 0 || model.suspended,
-      `${waiters} wait while ${idle} are idle and ${checking} are checked`,
+      !known || wanted <= checking || idle === 0,
+      `${wanted} are wanted while ${idle} are idle and ${checking} are checked`,
     );
     for (const { number, deadline } of model.waiting) {
       demand(
@@ -429,21 +528,54 @@ export class World {
         `ask ${number} waits beyond its deadline`,
       );
     }
-    if (!quiet) return;
+    if (quiet) this.#checkQuiet(stats, wanted);
+  }
+
+  #checkQuiet(stats: PoolStats, wanted: number): void {
+    const { clock, driver, model } = this;
+    const { total, connecting, idle, used, checking, resetting, closing, waiters } = stats;
     demand(driver.open === total, `the server has ${driver.open} connections, the books ${total}`);
     demand(
       waiters === model.waiting.length,
       `${model.waiting.length} wait, the books say ${waiters}`,
     );
     demand(used === model.lent.size, `${model.lent.size} are lent, the books say ${used}`);
-    if (!model.suspended) this.#connects.check(stats, this.#options);
+    this.#connects.check(stats, wanted, this.#options.acquireTimeoutMs);
+    this.#candidates.check(stats);
+    this.#checkCounters(stats);
+    const released = this.#asks.filter(({ lease }) => lease?.released === true).length;
+    this.#watcher?.check(stats, released);
     demand(!model.closed || idle === 0, `a closed pool keeps ${idle} idle connections`);
     const rejected = model.waiting.find(({ number }) => number < model.rejectedBefore);
     demand(rejected === undefined, `ask ${rejected?.number} waits though the server refused`);
-    const busy = waiters + connecting + checking + resetting + closing > 0 ||
-      stats.state === "draining" || this.#pending.size > 0 ||
+    const busy =
+      waiters + connecting + checking + resetting + closing + this.#candidates.size > 0 ||
+      stats.state === "draining" ||
       driver.connections.some((connection) => driver.status(connection) === "busy");
     demand(busy || clock.referenced === 0, "an idle pool holds the process");
+    demand(stats.state !== "closed" || clock.pending === 0, "a closed pool has timers");
+  }
+
+  #checkState(state: PoolStats["state"]): void {
+    const { closed, suspended } = this.model;
+    const expected = suspended ? "suspended" : "open";
+    demand(
+      closed ? state === "draining" || state === "closed" : state === expected,
+      `the pool is ${state}, and should be ${closed ? "closed" : expected}`,
+    );
+  }
+
+  #checkCounters({ counters, connecting }: PoolStats): void {
+    const { lent, timedOut, refused, gaveUp } = this.model.ends;
+    const { acquires, timeouts, refusals, connects, connectFailures } = counters;
+    demand(acquires === lent, `${lent} were lent, the counters say ${acquires}`);
+    demand(timeouts === timedOut, `${timedOut} timed out, the counters say ${timeouts}`);
+    const all = sum(refusals);
+    demand(all === refused, `${refused} were refused, the counters say ${all}`);
+    demand(counters.gaveUp === gaveUp, `${gaveUp} gave up, the counters say ${counters.gaveUp}`);
+    const begun = connects + sum(connectFailures) + connecting;
+    const { connect } = this.driver.counts;
+    demand(connect === begun, `${connect} connects were begun, the counters say ${begun}`);
   }
 
   /** Those who have a lease, alive or not. */
