@@ -64,7 +64,8 @@ export class Wear {
   get worn(): boolean {
     if (this.#uses >= this.#maxUses) return true;
     if (this.#lifetimeMs === Infinity) return false;
-    return this.#clock.now() - this.openedAt >= this.#lifetimeMs ||
+    // The same sum as a timer is set by: a difference may be rounded to less, and the timer would be due without end.
+    return this.#clock.now() >= this.endsAt ||
       this.#clock.wallNow() - this.#openedWallAt >= this.#lifetimeMs;
   }
 }

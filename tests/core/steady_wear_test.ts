@@ -265,3 +265,12 @@ test("The mechanism alone: countUse(), worn(), uses and openedAt of the present 
   await b.steady.open();
   assertEquals([b.steady.uses, b.steady.worn(), b.steady.openedAt], [0, false, 5]);
 });
+
+test("Wear: a connection is worn when its end has come, however the sum is rounded", async () => {
+  const clock = new VirtualClock({ seed: 7 });
+  for (let count = 0; count < 200; count++) {
+    const wear = new Wear(clock, { maxUses: Infinity, maxLifetimeMs: 1_007 });
+    await clock.advance(wear.endsAt - clock.now());
+    if (clock.now() >= wear.endsAt) assertEquals(wear.worn, true);
+  }
+});
