@@ -244,7 +244,8 @@ export class Model {
     this.#demand(spared, `ask ${ask.number} was lent what is reserved for others`);
     this.#demand(!this.doubted.has(connection), `connection ${id} was lent without a check`);
     const since = this.quietSince.get(connection) ?? Infinity;
-    const idleMs = this.#clock.now() - since;
+    // The pool counts whole milliseconds, as its clock does.
+    const idleMs = Math.ceil(this.#clock.now()) - Math.ceil(since);
     // The pool reckons in whole milliseconds.
     const quiet = idleMs >= checkAfterIdleMs + 1;
     this.#demand(!quiet, `connection ${id} was idle for ${idleMs} ms and lent without a check`);
