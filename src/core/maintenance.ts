@@ -189,11 +189,13 @@ export class Maintenance<C> {
   /** Closes what is worn; where that would leave too few, another is opened first, if there is room. */
   #closeWorn(): void {
     const { bag, trust, room, replace, close } = this.#parts;
-    for (const slot of bag.idle()) {
-      if (!trust.isWorn(slot)) continue;
-      if (!this.#isNeeded(slot)) close(slot);
-      else if (room() > 0) return replace(slot);
-      else if (bag.counts.connecting === 0) close(slot);
+    const worn = bag.idle().filter((slot) => trust.isWorn(slot));
+    // These first: one that cannot be replaced yet must not keep them, or their end would be due without end.
+    for (const slot of worn) if (!this.#isNeeded(slot)) close(slot);
+    for (const slot of worn) {
+      if (slot.state !== "idle") continue;
+      if (room() > 0) return replace(slot);
+      if (bag.counts.connecting === 0) close(slot);
     }
   }
 

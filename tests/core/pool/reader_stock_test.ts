@@ -85,3 +85,11 @@ test("What one kind gives back of the unreserved goes to who waits for the other
     assertEquals(waiting.state, "fulfilled", String(readerFirst));
   }
 });
+
+test("A reader that is worn is closed though one of the stock is worn, too, and cannot be replaced yet", async () => {
+  const { clock, driver, pool } = await withReader({ minIdle: 1, maxLifetimeMs: 10_000 });
+  driver.hold("connect", 1);
+  await clock.advance(10_000);
+  assertEquals(driver.connections.map(({ readOnly }) => readOnly), [false]);
+  assertCounts(pool, { total: 2, idle: 1, connecting: 1 });
+});
