@@ -37,6 +37,8 @@ export interface ExpiryParts<C> {
   readonly events: Pick<Events, "tell">;
   /** Called when nobody waits any more. */
   readonly emptied: () => void;
+  /** Called when others do: who is next now may be one for whom there is something. */
+  readonly advanced: () => void;
 }
 
 /**
@@ -54,7 +56,7 @@ export class Expiry<C> {
 
   /** Refuses all of them, a batch at a time; to be called when a deadline may have passed. */
   readonly run = (): void => {
-    const { clock, queue, bag, outage, stats: count, events, emptied } = this.#parts;
+    const { clock, queue, bag, outage, stats: count, events, emptied, advanced } = this.#parts;
     const now = clock.now();
     let holders: Holder[] | undefined;
     let first: AcquireTimeoutError | undefined;
@@ -62,6 +64,7 @@ export class Expiry<C> {
       const waiter = queue.takeExpired(now);
       if (waiter === undefined) {
         if (queue.size === 0) emptied();
+        else advanced();
         return;
       }
       const { timeoutMs } = waiter;

@@ -364,9 +364,15 @@ export class Lending<C> {
   #serveSharedOf(reader: boolean): void {
     const wish = this.#queue.line(reader).head?.wish;
     if (wish?.use !== "shared") return;
-    const slot = this.#findCommon(wish);
+    const slot = this.#findCommonOrAsk(wish);
     if (slot !== undefined) this.serve(slot);
-    else this.#commons.ask();
+  }
+
+  /** {@linkcode Lending.#findCommon}; those that are in doubt are asked for a sign of life if there is none. */
+  #findCommonOrAsk(wish: Wish): Slot<C> | undefined {
+    const slot = this.#findCommon(wish);
+    if (slot === undefined) this.#commons.ask();
+    return slot;
   }
 
   /**
@@ -408,7 +414,7 @@ export class Lending<C> {
 
   /** What can be lent to who is next: the connection that was lent last, if both share it, else another. */
   #nextReady(last: Slot<C>, wish: Wish): Slot<C> | undefined {
-    if (wish.use === "shared") return this.#findCommon(wish);
+    if (wish.use === "shared") return this.#findCommonOrAsk(wish);
     return this.#takesWaiter(last) ? last : this.#findIdle(wish);
   }
 

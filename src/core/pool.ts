@@ -196,6 +196,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const bag = this.#bag;
     const queue = this.#queue = new WaiterQueue<C>(clock, () => expiry.run());
     const emptied = (): void => this.#emptied();
+    // Who shares may be served without anybody giving back.
+    const advanced = (): void => this.#lending.serveShared();
     const setsUp = resolved.session !== undefined;
     const expiry = new Expiry<C>({
       clock,
@@ -207,8 +209,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       stats,
       events,
       emptied,
+      advanced,
     });
-    this.#waiting = new Waiting<C>(turn, queue, events, emptied);
+    this.#waiting = new Waiting<C>(turn, queue, events, emptied, advanced);
     const readiness = this.#readiness = new Readiness<C>({
       clock,
       sizes,
@@ -575,7 +578,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const site = this.#siteOf(label);
     if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
     const lease = this.#lending.lend(wish, site);
-    if (lease !== undefined) return void lent(lease);
+    if (lease !== undefined) {
+      lent(lease);
+      // Who waits to share may have it, too, though not a connection of the reserved ones.
+      if (wish.use === "shared" && this.#queue.size > 0) this.#lending.serveShared();
+      return;
+    }
     const refusal = this.#refusal.ofNewcomer(timeoutMs, wish);
     if (refusal !== undefined) return this.#refuse(refused, refusal, site);
     return this.#enqueue(lent, refused, timeoutMs, signal, wish, site);

@@ -18,23 +18,27 @@ export class Waiting<C> implements WaiterHome<C> {
   readonly #queue: Pick<WaiterQueue<C>, "push" | "has" | "remove" | "size">;
   readonly #events: Events;
   readonly #emptied: () => void;
+  readonly #advanced: () => void;
 
   /**
    * @param clock Tells when deadlines pass.
    * @param queue Who waits.
    * @param events Who watches.
    * @param emptied Called when the last one left.
+   * @param advanced Called when another one left: who is next now may be one for whom there is something.
    */
   constructor(
     clock: Pick<Clock, "now">,
     queue: Pick<WaiterQueue<C>, "push" | "has" | "remove" | "size">,
     events: Events,
     emptied: () => void,
+    advanced: () => void,
   ) {
     this.#clock = clock;
     this.#queue = queue;
     this.#events = events;
     this.#emptied = emptied;
+    this.#advanced = advanced;
   }
 
   /**
@@ -100,6 +104,7 @@ export class Waiting<C> implements WaiterHome<C> {
       waiters: this.#queue.size,
       label: waiter.site?.label,
     });
+    if (this.#queue.size > 0) this.#advanced();
   }
 
   aborted(waiter: Waiter<C>, reason: unknown): void {

@@ -213,6 +213,50 @@ test("Who shares and who does not wait in one queue, in the order they came (X-2
   assertEquals(order.at(-1), "shared c");
 });
 
+test("Who shares is served when the one before who wants a connection alone gives up, or its deadline passes", async () => {
+  for (const way of ["signal", "deadline"]) {
+    const { clock, pool } = sharing({ max: 1, maxShared: 1 });
+    const first = await pool.acquireShared();
+    const abort = new AbortController();
+    const alone = watch(pool.acquire({ signal: abort.signal, timeoutMs: 500 }));
+    const next = watch(pool.acquireShared());
+    await clock.settle();
+    assertEquals(next.state, "pending");
+    if (way === "signal") abort.abort(new Error("enough"));
+    else await clock.advance(500);
+    await clock.settle();
+    assertEquals([alone.state, next.state], ["rejected", "fulfilled"]);
+    first.release();
+    must(next.value).release();
+  }
+});
+
+test("Who waits to share has what somebody of high priority was lent, too", async () => {
+  const { clock, pool } = sharing({ max: 2, maxShared: 1, reserved: 1 });
+  const alone = await pool.acquire();
+  const next = watch(pool.acquireShared());
+  await clock.settle();
+  assertEquals(next.state, "pending");
+  (await pool.acquire({ priority: "high" })).release();
+  const high = await pool.acquireShared({ priority: "high" });
+  await clock.settle();
+  assertEquals(must(next.value).connection.id, high.connection.id);
+  for (const lease of [alone, high, must(next.value)]) lease.release();
+});
+
+test("A shared connection in doubt is asked for who waits behind one that is served alone", async () => {
+  const { clock, pool } = sharing({ max: 2, maxShared: 1 });
+  const common = await pool.acquireShared();
+  const first = await pool.acquire();
+  await clock.advance(1_500);
+  const alone = watch(pool.acquire());
+  const next = watch(pool.acquireShared());
+  first.release();
+  await clock.settle();
+  assertEquals([alone.state, next.state], ["fulfilled", "fulfilled"]);
+  common.release();
+});
+
 test("At the limit a share is had though nothing else is, and the limit is never exceeded (H-23, H-25)", async () => {
   const { driver, pool } = sharing({ max: 2, maxShared: 2, acquireTimeoutMs: 0 });
   const shared = await pool.acquireShared();

@@ -26,6 +26,7 @@ function bench() {
     stats: () => ({ ...STATS }),
     events: SILENT,
     emptied: () => emptied++,
+    advanced: () => {},
   });
   const wait = (timeoutMs: number) =>
     queue.push(

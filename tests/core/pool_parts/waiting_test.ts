@@ -11,7 +11,8 @@ function bench() {
   const clock = new VirtualClock({ startMs: 100 });
   const queue = new WaiterQueue<string>(clock, () => {});
   const seen: unknown[] = [];
-  const waiting = new Waiting<string>(clock, queue, SILENT, () => seen.push("emptied"));
+  const emptied = () => seen.push("emptied");
+  const waiting = new Waiting<string>(clock, queue, SILENT, emptied, () => {});
   const begin = (timeoutMs: number, signal?: AbortSignal) =>
     waiting.begin(() => {}, (error) => seen.push(error), timeoutMs, signal, EXCLUSIVE, undefined);
   return { begin, queue, seen, waiting };
