@@ -1,0 +1,213 @@
+import fc from "fast-check";
+import { setImmediate } from "node:timers";
+import process from "node:process";
+import type { Lease } from "../../../src/core/lease.ts";
+import { Pool } from "../../../src/core/pool.ts";
+import type { SharedLease } from "../../../src/core/shared_lease.ts";
+import {
+  type FakeConnection,
+  FakeDriver,
+  FakeError,
+  VirtualClock,
+} from "../../../src/testing/mod.ts";
+import { test } from "../../support/harness.ts";
+import { demand } from "./demand.ts";
+
+/** How many runs, of how many actions each. */
+const RUNS = Number(process.env.STEADY_RUNS ?? 2_000);
+const ACTIONS = 80;
+
+interface Ask {
+  readonly number: number;
+  readonly shared: boolean;
+  readonly abort: AbortController;
+  lease?: Lease<FakeConnection> | SharedLease<FakeConnection>;
+  connection?: FakeConnection;
+}
+
+/** A pool whose connections are lent to one or to many. */
+class SharingWorld {
+  readonly #clock = new VirtualClock({ random: () => 0.5 });
+  readonly #driver = new FakeDriver({ clock: this.#clock, sharing: "multiplex" });
+  readonly #pool: Pool<FakeConnection>;
+  readonly #waiting: Ask[] = [];
+  readonly #holders = new Set<Ask>();
+  readonly #condemned = new Set<FakeConnection>();
+  #above: number;
+  #asks = 0;
+  #acquires = 0;
+  #violation: string | undefined;
+
+  constructor([max, maxShared, reserved, minIdle, maxUses]: readonly number[]) {
+    const most = 1 + (max ?? 0);
+    this.#above = most;
+    this.#pool = new Pool(this.#driver, {
+      clock: this.#clock,
+      max: most,
+      maxShared: 1 + (maxShared ?? 0),
+      reserved: Math.min(most - 1, reserved ?? 0),
+      minIdle: Math.min(most, minIdle ?? 0),
+      maxUses: maxUses === 0 ? Infinity : 2 + (maxUses ?? 0),
+      acquireTimeoutMs: 1_000,
+      connectTimeoutMs: 500,
+    });
+  }
+
+  async act(number: number): Promise<void> {
+    const choice = Math.floor(number / 32);
+    const pool = this.#pool;
+    const holder = pick([...this.#holders], choice);
+    const connection = pick(this.#driver.connections, choice);
+    switch (number % 32) {
+      case 0:
+      case 1:
+      case 2:
+        this.#ask(false, choice);
+        break;
+      case 3:
+      case 4:
+      case 5:
+      case 6:
+      case 7:
+        this.#ask(true, choice);
+        break;
+      case 8:
+        pick(this.#waiting, choice)?.abort.abort();
+        break;
+      case 9:
+        holder?.connection?.run(choice % 2 === 0 ? "begin" : "sleep 40").catch(() => {});
+        break;
+      case 10:
+        if (connection !== undefined) {
+          const scope = choice % 3 === 0 ? "own" : "single";
+          this.#driver.break(connection, new FakeError("lost", "broken", scope));
+        }
+        break;
+      case 11:
+        this.#driver.hold(choice % 2 === 0 ? "ping" : "connect", 1);
+        break;
+      case 12:
+        for (const each of this.#driver.connections) this.#condemned.add(each);
+        pool.evict();
+        break;
+      case 13:
+        this.#above = Math.max(this.#above, pool.stats().total);
+        pool.resize(3 + choice % 4);
+        break;
+      case 14:
+        if (choice % 3 === 0) pool.suspend();
+        else pool.resume();
+        break;
+      case 15:
+      case 16:
+      case 17:
+        await this.#clock.advance(pick([1, 30, 400, 1_500], choice) ?? 1);
+        break;
+      default:
+        if (holder !== undefined) this.#giveBack(holder, choice);
+    }
+    if (choice % 4 > 0) await this.#settle();
+  }
+
+  #ask(shared: boolean, choice: number): void {
+    const abort = new AbortController();
+    const ask: Ask = { number: this.#asks++, shared, abort };
+    this.#waiting.push(ask);
+    const priority = choice % 5 === 0 ? "high" : "normal";
+    const options = { signal: abort.signal, priority } as const;
+    const acquire = shared ? this.#pool.acquireShared(options) : this.#pool.acquire(options);
+    acquire.then((lease) => {
+      this.#leave(ask);
+      this.#acquires++;
+      ask.lease = lease;
+      ask.connection = lease.connection;
+      const others = [...this.#holders].filter(({ connection }) => connection === ask.connection);
+      if (!lease.lost && others.some((other) => !shared || !other.shared)) {
+        this.#violation = `connection ${ask.connection.id} was lent to one and to another`;
+      }
+      this.#holders.add(ask);
+    }, () => this.#leave(ask));
+  }
+
+  #leave(ask: Ask): void {
+    this.#waiting.splice(this.#waiting.indexOf(ask), 1);
+  }
+
+  #giveBack(ask: Ask, choice: number): void {
+    this.#holders.delete(ask);
+    if (ask.lease !== undefined && "destroy" in ask.lease && choice % 7 === 0) ask.lease.destroy();
+    ask.lease?.release();
+  }
+
+  async #settle(): Promise<void> {
+    await new Promise((resolve) => void setImmediate(resolve));
+    const stats = this.#pool.stats();
+    const { total, max, used, idle, closing, waiters, connecting, checking, resetting } = stats;
+    demand(this.#violation === undefined, this.#violation ?? "");
+    const parts = connecting + idle + used + checking + resetting + closing;
+    demand(parts === total, `the counts add up: ${parts} is not ${total}`);
+    this.#above = Math.max(max, Math.min(this.#above, total));
+    demand(total <= this.#above, `nothing is above max: ${total} of ${max}`);
+    const alive = [...this.#holders].filter(({ connection }) => connection?.gone === false);
+    const lent = new Set(alive.map(({ connection }) => connection));
+    demand(used === lent.size, `${lent.size} are lent, the books say ${used}`);
+    const sharing = alive.filter(({ shared }) => shared);
+    const common = new Set(sharing.map(({ connection }) => connection));
+    demand(stats.shared === common.size, `${common.size} are shared, not ${stats.shared}`);
+    demand(stats.sharedLeases === sharing.length, `${sharing.length} share, the books differ`);
+    const { acquires } = stats.counters;
+    demand(acquires === this.#acquires, `${this.#acquires} were lent, not ${acquires}`);
+    demand(waiters === this.#waiting.length, `${this.#waiting.length} wait, not ${waiters}`);
+    if (stats.state !== "open" || checking > 0) return;
+    const isSound = (connection: FakeConnection | undefined): boolean =>
+      connection !== undefined && !this.#condemned.has(connection) &&
+      this.#driver.status(connection) === "idle";
+    const sound = [...common].filter(isSound).length;
+    const onlyShared = this.#waiting.every(({ shared }) => shared);
+    const isAsked = this.#driver.held("ping").length > 0;
+    const wears = this.#pool.inspect().some(({ retiring }) => retiring);
+    demand(
+      waiters === 0 || !onlyShared || sound === 0 || isAsked || wears || connecting > 0,
+      `${waiters} wait for what is shared while ${sound} can be shared`,
+    );
+  }
+
+  async end(): Promise<void> {
+    this.#driver.restore();
+    this.#pool.resume();
+    for (let rounds = 100; rounds > 0 && this.#waiting.length > 0; rounds--) {
+      for (const ask of this.#holders) this.#giveBack(ask, 1);
+      await this.#clock.advance(100);
+    }
+    demand(this.#waiting.length === 0, `${this.#waiting.length} wait for ever`);
+    for (const ask of this.#holders) this.#giveBack(ask, 1);
+    void this.#pool.close({ timeoutMs: 100 });
+    await this.#clock.advance(10_000);
+    const { total, shared, sharedLeases } = this.#pool.stats();
+    demand(total + shared + sharedLeases === 0, "the books are at zero");
+    demand(this.#driver.open === 0, `${this.#driver.open} connections are left`);
+    demand(this.#clock.pending === 0, `${this.#clock.pending} timers are left`);
+  }
+}
+
+function pick<T>(list: readonly T[], choice: number): T | undefined {
+  return list[choice % Math.max(1, list.length)];
+}
+
+test(`Pool keeps its invariants with leases of many, in ${RUNS} runs of ${ACTIONS} actions`, async () => {
+  const limits = fc.tuple(fc.nat(4), fc.nat(2), fc.nat(2), fc.nat(2), fc.nat(3));
+  const actions = fc.array(fc.nat(2 ** 20), {
+    minLength: ACTIONS,
+    maxLength: ACTIONS,
+    size: "max",
+  });
+  await fc.assert(
+    fc.asyncProperty(limits, actions, async (sizes, numbers) => {
+      // Limits below what `resize` is called with.
+      const world = new SharingWorld(sizes);
+      for (const number of numbers) await world.act(number);
+      await world.end();
+    }),
+    { numRuns: RUNS },
+  );
+});
