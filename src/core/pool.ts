@@ -906,7 +906,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#generations.end();
     this.#outage.ended();
     this.#slowStart.forget();
-    this.#name = enter(this, this.#options.name);
+    this.#name = enter(this, this.#options.name, this.#name);
     this.#grow();
   }
 

@@ -68,12 +68,13 @@ export function pools(): ManagedPool[] {
  *
  * @param pool The pool.
  * @param wanted The name it should have; `undefined` for the next number.
+ * @param last The name it had before it was closed, which it keeps if nobody has got it meanwhile.
  * @returns The name it got: where another pool has it, a number is added.
  */
-export function enter(pool: ManagedPool, wanted: string | undefined): string {
+export function enter(pool: ManagedPool, wanted: string | undefined, last?: string): string {
   const known = registry();
   for (const [name, held] of known) if (held.deref() === undefined) known.delete(name);
-  const name = freeName(known, wanted);
+  const name = last !== undefined && !known.has(last) ? last : freeName(known, wanted);
   // Old versions of workerd have none; there pools belong to one request, and are not listed anyway.
   if (typeof WeakRef !== "undefined") known.set(name, new WeakRef(pool));
   return name;

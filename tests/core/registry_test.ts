@@ -37,6 +37,15 @@ test("A pool whose name is taken gets a number, also when it is opened again", a
   for (const pool of [first, second, third, fourth]) await pool?.close();
 });
 
+test("A pool that is opened again has the name it had, whoever was closed meanwhile", async () => {
+  const [first, second] = [setup({ name: "kept" }).pool, setup({ name: "kept" }).pool];
+  await first.close();
+  await second.close();
+  await second.open();
+  assertEquals(second.name, "kept-2");
+  await second.close();
+});
+
 test("Pools without a name are numbered", async () => {
   const [first, second] = [setup().pool, setup().pool];
   const [one, two] = [first.name, second.name].map((name) =>
