@@ -13,6 +13,8 @@ import type { Slot } from "./slot.ts";
 
 /** How often what is lent is looked at, in milliseconds. */
 const LOOK_MS = 1_000;
+/** So many leases in a millisecond no server can keep up with; to remember each would take a tenth of the time they take. */
+const BUSY_PER_MS = 100;
 
 /** A lease that has been out for a while, as its connection remembers it. */
 export interface WatchedLease<C> {
@@ -45,6 +47,8 @@ export interface LeaseWatchParts<C> {
   readonly bag: Pick<Bag<C>, "slots">;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
+  /** How many leases there have been. */
+  readonly leases: () => number;
   /** Called at each look, with the time. */
   readonly looked: (now: number) => void;
   /** A connection was lent to somebody who forgot it. */
@@ -64,6 +68,10 @@ export class LeaseWatch<C> {
   readonly #parts: LeaseWatchParts<C>;
   readonly #registry: Registry<WatchedLease<C>> | undefined;
   #timer: Timer | undefined;
+  #remembers = true;
+  /** When it was looked last, and how many leases there had been. */
+  #lookedAt = 0;
+  #leases = 0;
 
   /** @param parts What is watched, and who is told. */
   constructor(parts: LeaseWatchParts<C>) {
@@ -76,8 +84,18 @@ export class LeaseWatch<C> {
     return this.#timer !== undefined;
   }
 
-  /** Something is lent. */
+  /**
+   * Whether slots are to remember what they lend: not while leases come and go as they only do where nothing is behind them.
+   * A slot that does not must forget what was watched before, or its end would be taken for that of the lease it has.
+   */
+  get remembers(): boolean {
+    return this.#remembers;
+  }
+
+  /** Something is lent; to be called when no look is to come, and every few thousand leases. */
   begin(): void {
+    // A process that is busy with nothing but leases has no turn for timers.
+    if (this.isOn) return this.#pace(this.#parts.clock.now());
     this.#wait(Math.min(LOOK_MS, this.#parts.leakAfterMs));
   }
 
@@ -97,6 +115,7 @@ export class LeaseWatch<C> {
     const { clock, bag, looked } = this.#parts;
     const now = clock.now();
     looked(now);
+    this.#pace(now);
     let nextMs = Infinity;
     for (const slot of [...bag.slots()]) {
       if (slot.state !== "used") continue;
@@ -110,6 +129,17 @@ export class LeaseWatch<C> {
     }
     // What is lent next comes with the next look if there is to be one anyway; else it begins anew.
     if (nextMs < Infinity && !this.isOn) this.#wait(Math.min(nextMs, LOOK_MS));
+  }
+
+  /** Finds out how fast leases come and go. */
+  #pace(now: number): void {
+    const leases = this.#parts.leases();
+    this.#remembers = leases - this.#leases < BUSY_PER_MS * Math.max(1, now - this.#lookedAt);
+    this.#leases = leases;
+    this.#lookedAt = now;
+    if (this.#remembers) return;
+    // What is remembered may be over, and another lease out that is not.
+    for (const slot of this.#parts.bag.slots()) slot.lease = slot.watched = undefined;
   }
 
   /** Tells of a lease that is held for too long, once; says in how many milliseconds it would be. */

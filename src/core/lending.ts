@@ -25,6 +25,9 @@ import type { WaiterLine } from "./waiter_line.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
 import { EXCLUSIVE, type Wish } from "./wish.ts";
 
+/** After how many leases it is looked at how fast they come. */
+const PACED = 0x4000;
+
 /** What is lent, and to whom. */
 export interface LendingParts<C> {
   /** How many connections there may be, and may be kept. */
@@ -163,10 +166,17 @@ export class Lending<C> {
   lendIdle(site?: Site): Lease<C> | undefined {
     // Somebody waits and something is ready only while callbacks run: then it is on its way to who waits.
     if (this.#line.head !== undefined || this.#suspension.on) return undefined;
+    if (!this.#isPlain) return this.#lendIdleWithCare(site);
+    const { top } = this.#bag;
+    if (top === undefined || !this.#trust.isFresh(top)) return this.#lendIdleWithCare(site);
+    this.#bag.takeIdle();
+    return this.#plainLease(top, site);
+  }
+
+  #lendIdleWithCare(site: Site | undefined): Lease<C> | undefined {
     if (this.#demand?.allows(EXCLUSIVE) === false) return undefined;
     const slot = this.takeReady();
-    if (slot === undefined) return undefined;
-    return this.#isPlain ? this.#plainLease(slot, site) : this.#lease(slot, site, 0);
+    return slot === undefined ? undefined : this.#lease(slot, site, 0);
   }
 
   /**
@@ -217,23 +227,25 @@ export class Lending<C> {
   }
 
   #plainLease(slot: Slot<C>, site: Site | undefined): Lease<C> {
-    this.#lent(slot, site);
-    return slot.lease = new PoolLease(this.#home, slot);
-  }
-
-  #lent(slot: Slot<C>, site: Site | undefined): void {
     // Who found the slot has read the clock.
-    this.#usage.lent(slot, this.#turn.latest);
+    const count = this.#usage.lentAlone(slot, this.#turn.latest);
     slot.site = site;
-    if (!this.#watch.isOn) this.#watch.begin();
+    if (!this.#watch.isOn || count % PACED === 0) this.#watch.begin();
+    const lease = new PoolLease(this.#home, slot);
+    if (this.#watch.remembers) slot.lease = lease;
+    else slot.watched = undefined;
+    return lease;
   }
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
     if (this.#countsUses) slot.steady?.countUse();
     if (this.#bag.idleOf(false) < this.#minIdle) this.#low();
-    if (!this.#events.ofLeases) return this.#plainLease(slot, site);
-    this.#lent(slot, site);
-    return slot.lease = this.#observed(slot, site, waitMs);
+    this.#usage.lent(slot, this.#turn.latest);
+    slot.site = site;
+    if (!this.#watch.isOn) this.#watch.begin();
+    return slot.lease = this.#events.ofLeases
+      ? this.#observed(slot, site, waitMs)
+      : new PoolLease(this.#home, slot);
   }
 
   #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): PoolLease<C> {
@@ -316,11 +328,22 @@ export class Lending<C> {
    * @param slot Its slot.
    */
   offer(slot: Slot<C>): void {
-    const { head } = this.#line;
-    const isPlain = this.#isPlain && slot.state === "used" && !this.#suspension.on;
-    if (isPlain && head === undefined) this.#keep(slot);
-    else if (isPlain && head?.wish === EXCLUSIVE && !this.#serving) this.#handOver(slot, head);
-    else this.#offerWithCare(slot);
+    if (this.#isPlain && slot.state === "used" && !slot.high) {
+      const { head } = this.#line;
+      if (head === undefined) return this.#keepPlain(slot);
+      if (head.wish === EXCLUSIVE && !this.#serving && !this.#suspension.on) {
+        return this.#handOver(slot, head);
+      }
+    }
+    this.#offerWithCare(slot);
+  }
+
+  #keepPlain(slot: Slot<C>): void {
+    // Who offers it has read the clock.
+    slot.idleSince = slot.usedAt = this.#turn.latest;
+    this.#bag.putBack(slot);
+    if (this.#bag.counts.idle > this.#sizes.maxIdle) this.#close(slot, "surplus");
+    else this.#maintenance.kept();
   }
 
   /** Gives a connection that came back to who waits: what {@linkcode Lending.serve} does, for one waiter of a plain pool. */

@@ -308,6 +308,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       driver,
       bag,
       events,
+      leases: () => usage.acquires,
       looked: (now) => usage.look(now, events.counters.inVain, queue.size),
       forgotten: (slot) => removal.destroy(slot, "collected"),
       registry: engineRegistry,

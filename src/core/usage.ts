@@ -47,6 +47,19 @@ export class Usage<C> {
   }
 
   /**
+   * {@linkcode Usage.lent} of a connection that nobody shares.
+   *
+   * @param slot Its slot.
+   * @param now The time.
+   * @returns How many leases there have been.
+   */
+  lentAlone(slot: Slot<C>, now: number): number {
+    slot.uses++;
+    slot.lentAt = now;
+    return ++this.#acquires;
+  }
+
+  /**
    * An acquire that waited is served.
    *
    * @param ms How long it had waited.

@@ -14,6 +14,7 @@ type Held = { readonly lease: WeakKey; readonly collect: () => void };
 function bench({ leakAfterMs = Infinity, engine = true } = {}) {
   const clock = new VirtualClock();
   const bag = new Bag<string>();
+  const count = { leases: 0 };
   const is = { status: "idle" as ConnectionStatus };
   const told: unknown[] = [];
   const looks: number[] = [];
@@ -35,6 +36,7 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
     driver: { status: () => is.status },
     bag,
     events,
+    leases: () => count.leases,
     looked: (now) => looks.push(now),
     forgotten: (slot) => bag.move(slot, "gone"),
     registry: engine ? registry : undefined,
@@ -45,11 +47,14 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
     slot.connection = "c";
     slot.lentAt = clock.now();
     slot.site = label === undefined ? undefined : { label, stack: undefined };
-    slot.lease = new PoolLease<string>({ takeBack: () => {}, discard: () => {} }, slot);
+    const lease = new PoolLease<string>({ takeBack: () => {}, discard: () => {} }, slot);
+    if (watch.remembers) slot.lease = lease;
+    else slot.watched = undefined;
+    count.leases++;
     if (!watch.isOn) watch.begin();
     return slot;
   };
-  return { bag, clock, is, lend, looks, registered, told, watch };
+  return { bag, clock, count, is, lend, looks, registered, told, watch };
 }
 
 test("LeaseWatch lets go of a lease within a second, and then rests until another is lent (D-36)", async () => {
@@ -153,4 +158,31 @@ test("LeaseWatch leaves alone what leases share: that one of them is gone says n
   await Promise.resolve();
   assertEquals([slot.state, told, registered.length], ["used", [], 1]);
   slot.holders = 0;
+});
+
+test("LeaseWatch remembers no lease while there are more than any server can serve, and forgets those before", async () => {
+  const { bag, clock, count, lend, registered, told, watch } = bench();
+  const slot = lend();
+  await clock.advance(1_000);
+  assertEquals([watch.remembers, registered.length], [true, 1]);
+  bag.move(slot, "idle");
+  lend(undefined, slot);
+  count.leases += 200_000;
+  await clock.advance(1_000);
+  assertEquals([watch.remembers, slot.lease, registered.length], [false, undefined, 1]);
+  bag.move(slot, "idle");
+  lend(undefined, slot);
+  // The end of one that is over says nothing about the one that is out.
+  registered[0]?.collect();
+  await clock.advance(1_000);
+  assertEquals([slot.state, told, watch.remembers], ["used", [], true]);
+});
+
+test("LeaseWatch finds out how fast leases come where there is no turn for its timer", async () => {
+  const { clock, count, lend, watch } = bench();
+  lend();
+  await clock.advance(10);
+  count.leases += 16_384;
+  watch.begin();
+  assertEquals([watch.remembers, clock.pending], [false, 1]);
 });
