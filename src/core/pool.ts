@@ -879,6 +879,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     if (this.#bag.counts.idle > 0) this.#checking.checkIdle();
     this.#opening.grow();
     this.#exchange?.makeRoom();
+    // Where one more connection could have come, it may be somebody else's by now.
+    if (this.#queue.size > 0) this.#lending.serveShared();
   }
 
   /** The last one that waited waits no more. */

@@ -244,6 +244,19 @@ test("Who waits to share has what somebody of high priority was lent, too", asyn
   for (const lease of [alone, high, must(next.value)]) lease.release();
 });
 
+test("Who waits to share shares what there is when another got the place for one more", async () => {
+  const { clock, pool } = sharing({ max: 2 }, true);
+  const common = await pool.acquireShared();
+  (await pool.acquire()).release();
+  pool.suspend();
+  const alone = watch(pool.acquire());
+  const next = watch(pool.acquireShared());
+  pool.resume();
+  await clock.settle();
+  assertEquals([alone.state, next.state], ["fulfilled", "fulfilled"]);
+  for (const lease of [common, must(alone.value), must(next.value)]) lease.release();
+});
+
 test("A shared connection in doubt is asked for who waits behind one that is served alone", async () => {
   const { clock, pool } = sharing({ max: 2, maxShared: 1 });
   const common = await pool.acquireShared();
