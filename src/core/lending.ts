@@ -65,7 +65,7 @@ export interface LendingParts<C> {
   /** Closes what is worn, or one too many. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Looks after what is not given back. */
-  readonly watch: Pick<LeaseWatch<C>, "isOn" | "begin">;
+  readonly watch: Pick<LeaseWatch<C>, "isOn" | "begin" | "remembers">;
   /** Counts and measures. */
   readonly usage: Usage<C>;
   /** Who watches. */
@@ -101,7 +101,7 @@ export class Lending<C> {
   readonly #home: LeaseHome<C>;
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
-  readonly #watch: Pick<LeaseWatch<C>, "isOn" | "begin">;
+  readonly #watch: Pick<LeaseWatch<C>, "isOn" | "begin" | "remembers">;
   readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;

@@ -59,7 +59,7 @@ function bench(reserved = 0) {
       closeUnused: () => said.push("close unused"),
     },
     close: (slot) => bag.move(slot, "closing"),
-    watch: { isOn: true, begin: () => {} },
+    watch: { isOn: true, remembers: true, begin: () => {} },
     usage: new Usage<string>(bag),
     events: SILENT,
     low: () => said.push("low"),
