@@ -89,7 +89,8 @@ export class Commons<C> {
   #isInDoubt(slot: Slot<C>): boolean {
     const { driver, trust } = this.#parts;
     if (slot === this.#answered) return false;
-    if (!trust.isTrusted(slot)) return true;
+    // Being asked makes it busy, too.
+    if (!trust.isTrusted(slot) || this.#asking.has(slot)) return true;
     // One that is busy need not be asked.
     return slot.connection !== undefined && driver.status(slot.connection) === "idle" &&
       trust.isRestless(slot);

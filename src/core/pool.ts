@@ -937,7 +937,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   #answered(slot: Slot<C>, doubts: number): void {
     slot.cleared = doubts;
     if (!this.#isKept(slot) || this.#trust.isWorn(slot)) {
-      return this.#removal.close(slot);
+      this.#removal.close(slot);
+      // Its place becomes free when that is over: who waited for it need not wait so long if another is idle.
+      return this.#grow();
     }
     this.#generations.answered();
     this.#lending.welcome(slot);

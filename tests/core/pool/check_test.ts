@@ -274,3 +274,23 @@ test("Pool replaces what grew old while the machine slept: lifetimes go by wall 
   const lease = await pool.acquire();
   assertEquals([lease.connection.id, driver.counts.ping, driver.open], [2, 0, 1]);
 });
+
+test("Pool asks the next idle connection when the one that answered is too old by then", async () => {
+  const { clock, driver, pool } = setup({ max: 2, maxLifetimeMs: 5_000 }, { random: () => 0 });
+  const first = await pool.acquire();
+  await clock.advance(3_000);
+  const second = await pool.acquire();
+  second.release();
+  first.release();
+  await clock.advance(1_500);
+  driver.hold("ping", 1);
+  driver.hold("close", 1);
+  const waiting = watch(pool.acquire());
+  await clock.settle();
+  await clock.advance(1_000);
+  must(driver.held("ping")[0]).answer();
+  await clock.settle();
+  // The close of the old one takes its time: nobody has to wait for it.
+  assertCounts(pool, { total: 2, used: 1, closing: 1 });
+  assertEquals([must(waiting.value).connection.id, driver.counts.ping], [2, 2]);
+});
