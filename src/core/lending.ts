@@ -61,7 +61,7 @@ export interface LendingParts<C> {
   /** Makes what leases go to when they are released: no step comes between, as that is taken at every release. */
   readonly home: (lending: Lending<C>) => LeaseHome<C>;
   /** Looks after what is idle. */
-  readonly maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
+  readonly maintenance: Pick<Maintenance<C>, "kept" | "look" | "isUnused" | "closeUnused">;
   /** Closes what is worn, or one too many. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Looks after what is not given back. */
@@ -99,7 +99,7 @@ export class Lending<C> {
   readonly #turn: TurnClock;
   readonly #multiplexer: Multiplexer<C> | undefined;
   readonly #home: LeaseHome<C>;
-  readonly #maintenance: Pick<Maintenance<C>, "kept" | "isUnused" | "closeUnused">;
+  readonly #maintenance: Pick<Maintenance<C>, "kept" | "look" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
   readonly #watch: Pick<LeaseWatch<C>, "isOn" | "begin" | "remembers">;
   readonly #usage: Usage<C>;
@@ -390,7 +390,8 @@ export class Lending<C> {
   #keep(slot: Slot<C>): void {
     const bag = this.#bag;
     const now = slot.idleSince = this.#turn.now();
-    if (slot.state === "checking") bag.restore(slot);
+    const wasChecked = slot.state === "checking";
+    if (wasChecked) bag.restore(slot);
     else {
       slot.usedAt = now;
       if (slot.state === "used") bag.putBack(slot);
@@ -402,7 +403,9 @@ export class Lending<C> {
       this.#close(surplus, "surplus");
       if (surplus === slot) return;
     }
-    this.#maintenance.kept();
+    // Its last use was long ago: it may be due before all others.
+    if (wasChecked) this.#maintenance.look();
+    else this.#maintenance.kept();
   }
 
   /**

@@ -230,3 +230,21 @@ test("Pool lends to a waiter what is just being asked for a sign of life", async
   await clock.advance(10);
   assertEquals([waiting.value?.connection.id, driver.counts.ping], [1, 1]);
 });
+
+test("Pool closes what has been unused for too long while it was asked for a sign of life", async () => {
+  const { clock, driver, pool } = setup({ max: 2, idleTimeoutMs: 2_000 });
+  const [first, second] = await Promise.all([pool.acquire(), pool.acquire()]);
+  first.release();
+  await clock.advance(1_400);
+  driver.hold("ping", 1);
+  const waiting = watch(pool.acquire());
+  await clock.settle();
+  second.release();
+  await clock.settle();
+  must(waiting.value).release();
+  await clock.advance(700);
+  assertCounts(pool, { total: 2, idle: 1, checking: 1 });
+  must(driver.held("ping")[0]).answer();
+  await clock.advance(1);
+  assertCounts(pool, { total: 1, idle: 1 });
+});

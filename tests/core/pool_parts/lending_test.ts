@@ -55,6 +55,7 @@ function bench(reserved = 0) {
     home: (lending) => ({ takeBack: (slot) => lending.offer(slot), discard: () => {} }),
     maintenance: {
       kept: () => said.push("kept"),
+      look: () => said.push("look"),
       isUnused: () => false,
       closeUnused: () => said.push("close unused"),
     },
