@@ -108,6 +108,8 @@ export class Model {
     const ping = driver.ping.bind(driver);
     driver.ping = async (connection, options) => {
       options?.signal?.addEventListener("abort", () => this.grounds(1), { once: true });
+      // It may be asked again before everything has settled: the answer to that is yet to come.
+      this.#answered.delete(connection);
       this.asked.add(connection);
       try {
         await ping(connection, options);
