@@ -144,10 +144,16 @@ const scoped: Record<string, Action> = {
   },
   async callbacks() {
     const seen: unknown[] = [];
-    await sql`select x from generate_series(1, 3) x`.cursor(2, async (rows) => {
-      for (const { x } of rows) seen.push((await sql`select ${Number(x)}::int + 1 as y`)[0]?.y);
-    });
     const inner: Promise<unknown>[] = [];
+    const add = async (x: unknown): Promise<void> => {
+      seen.push((await sql`select ${Number(x)}::int + 1 as y`)[0]?.y);
+    };
+    // For what is done with the last rows porsager does not wait.
+    await sql`select x from generate_series(1, 3) x`.cursor(2, async (rows) => {
+      const added = Promise.all(rows.map(({ x }) => add(x)));
+      inner.push(added);
+      await added;
+    });
     await sql`select x from generate_series(1, 2) x`.forEach(({ x }) => {
       inner.push((async () => seen.push((await sql`select ${Number(x)}::int * 10 as y`)[0]?.y))());
     });
