@@ -12,6 +12,12 @@ import { type Site, Sites } from "./site.ts";
 import type { TurnClock } from "./turn_clock.ts";
 import type { Waiter } from "./waiter.ts";
 
+/**
+ * How often a stack is taken of who may come to wait for itself, in milliseconds: most never do, and with a transaction's
+ * many frames one takes as long as a statement.
+ */
+const STACK_EVERY_MS = 1_000;
+
 /** A call of `use`, with the connection that it has until its callback is over. */
 export interface Holding<C> {
   /** What it has. */
@@ -52,7 +58,7 @@ export class Nesting<C> {
   /** @param parts What is asked about the pool. */
   constructor(parts: NestingParts<C>) {
     this.#parts = parts;
-    this.#sites = new Sites(parts.turn);
+    this.#sites = new Sites(parts.turn, STACK_EVERY_MS);
   }
 
   /**

@@ -21,11 +21,16 @@ export interface Site {
  */
 export class Sites {
   readonly #turn: Pick<TurnClock, "now">;
+  readonly #everyMs: number;
   #takenAt = -Infinity;
 
-  /** @param turn Tells when a millisecond is over. */
-  constructor(turn: Pick<TurnClock, "now">) {
+  /**
+   * @param turn Tells the time.
+   * @param everyMs How long after one stack the next may be taken, in whole milliseconds.
+   */
+  constructor(turn: Pick<TurnClock, "now">, everyMs = 1) {
     this.#turn = turn;
+    this.#everyMs = everyMs;
   }
 
   /**
@@ -36,7 +41,9 @@ export class Sites {
    */
   note(label: string | undefined): Site | undefined {
     const now = this.#turn.now();
-    if (now === this.#takenAt) return label === undefined ? undefined : { label, stack: undefined };
+    if (now - this.#takenAt < this.#everyMs) {
+      return label === undefined ? undefined : { label, stack: undefined };
+    }
     this.#takenAt = now;
     return { label, stack: framesHere() };
   }
