@@ -15,7 +15,7 @@ export interface Site {
 }
 
 /**
- * Notes where connections are asked for. A stack costs microseconds, so at most one is taken in a millisecond: under load
+ * Notes where connections are asked for. A stack costs microseconds, so at most one is taken in so many milliseconds: under load
  * of some, otherwise of all. It is text at once: what an engine keeps until it is asked for the text could keep a
  * forgotten lease alive.
  */
