@@ -75,6 +75,19 @@ test("A COMMIT whose answer is lost is looked up: it is in force, and the call r
     assertEquals(await schema.column("t", "x"), [1]);
   }));
 
+test("A checkpoint in the second of a COMMIT whose answer is lost leaves no doubt: the server has not crashed since", async () => {
+  await using server = await PostgresServer.start();
+  await server.query(TABLE);
+  await using proxy = await WireProxy.start(server.url());
+  await using db = createPool(proxy.url(server.url()), { max: 1 });
+  once(proxy, isCommitted, "cut");
+  const early = "select extract(second from clock_timestamp())::numeric % 1 < 0.3 as early";
+  while ((await server.query(early))[0]?.early !== true);
+  await server.query("checkpoint");
+  await db.transaction((sql) => sql`insert into t values (1)`);
+  assertEquals(await server.query("select x from t"), [{ x: 1 }]);
+});
+
 test("A COMMIT that is lost on its way is looked up: rolled back, and not run again once it was sent", () =>
   rig(async ({ schema, proxy, db }) => {
     once(proxy, isCommit, "cut");

@@ -115,11 +115,15 @@ async function provesCommit(
   if (connection.openedAt < ticket.moment) return "committed";
   const [row] = await connection.ask(
     "select pg_catalog.date_part('epoch', checkpoint_time)::int8, redo_lsn = checkpoint_lsn, next_xid, " +
-      "pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()) from pg_catalog.pg_control_checkpoint()",
+      "pg_catalog.date_part('epoch', pg_catalog.clock_timestamp()), " +
+      "(select pg_catalog.date_part('epoch', stats_reset) from pg_catalog.pg_stat_bgwriter) " +
+      "from pg_catalog.pg_control_checkpoint()",
     { signal },
   );
-  const [time, isWhole, next, now] = row ?? [];
+  const [time, isWhole, next, now, reset] = row ?? [];
   if (!time || !next || !now) return "unknown";
+  // A crash takes the server's statistics with it: counted since before, they tell that there was none.
+  if (reset && Number(reset) < ticket.learntAt) return "committed";
   // A crash is followed by a checkpoint. Its time is in whole seconds.
   const second = Math.floor(ticket.learntAt);
   if (Number(time) < second) return "committed";
