@@ -15,6 +15,8 @@ import type { Slot } from "./slot.ts";
 const LOOK_MS = 1_000;
 /** So many leases in a millisecond no server can keep up with; to remember each would take a tenth of the time they take. */
 const BUSY_PER_MS = 100;
+/** After how many leases it is worth while to find out how fast they come. */
+const PACED = 0x4000;
 
 /** A lease that has been out for a while, as its connection remembers it. */
 export interface WatchedLease<C> {
@@ -69,6 +71,7 @@ export class LeaseWatch<C> {
   readonly #registry: Registry<WatchedLease<C>> | undefined;
   #timer: Timer | undefined;
   #remembers = true;
+  #busy = false;
   /** When it was looked last, and how many leases there had been. */
   #lookedAt = 0;
   #leases = 0;
@@ -92,10 +95,20 @@ export class LeaseWatch<C> {
     return this.#remembers;
   }
 
-  /** Something is lent; to be called when no look is to come, and every few thousand leases. */
+  /** Whether nothing has to be done for a lease: the next look is to come, and no slot remembers. */
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
+  /** To be called every now and then: a process that is busy with nothing but leases has no turn for timers. */
+  pace(): void {
+    if (this.#timer === undefined || this.#parts.leases() - this.#leases < PACED) return;
+    this.#pace(this.#parts.clock.now());
+    this.#busy = !this.#remembers;
+  }
+
+  /** Something is lent; to be called when no look is to come. */
   begin(): void {
-    // A process that is busy with nothing but leases has no turn for timers.
-    if (this.isOn) return this.#pace(this.#parts.clock.now());
     this.#wait(Math.min(LOOK_MS, this.#parts.leakAfterMs));
   }
 
@@ -103,15 +116,18 @@ export class LeaseWatch<C> {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+    this.#busy = false;
   }
 
   #wait(delayMs: number): void {
     this.#timer = this.#parts.clock.schedule(delayMs, () => this.#look());
     this.#timer.unref();
+    this.#busy = !this.#remembers;
   }
 
   #look(): void {
     this.#timer = undefined;
+    this.#busy = false;
     const { clock, bag, looked } = this.#parts;
     const now = clock.now();
     looked(now);

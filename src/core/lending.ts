@@ -23,10 +23,7 @@ import type { Usage } from "./usage.ts";
 import type { Waiter } from "./waiter.ts";
 import type { WaiterLine } from "./waiter_line.ts";
 import type { WaiterQueue } from "./waiter_queue.ts";
-import { EXCLUSIVE, type Wish } from "./wish.ts";
-
-/** After how many leases it is looked at how fast they come. */
-const PACED = 0x4000;
+import { EXCLUSIVE, PROMISED, type Wish } from "./wish.ts";
 
 /** What is lent, and to whom. */
 export interface LendingParts<C> {
@@ -65,7 +62,7 @@ export interface LendingParts<C> {
   /** Closes what is worn, or one too many. */
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Looks after what is not given back. */
-  readonly watch: Pick<LeaseWatch<C>, "isOn" | "begin" | "remembers">;
+  readonly watch: Pick<LeaseWatch<C>, "isOn" | "isBusy" | "begin" | "remembers">;
   /** Counts and measures. */
   readonly usage: Usage<C>;
   /** Who watches. */
@@ -101,7 +98,7 @@ export class Lending<C> {
   readonly #home: LeaseHome<C>;
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "look" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
-  readonly #watch: Pick<LeaseWatch<C>, "isOn" | "begin" | "remembers">;
+  readonly #watch: Pick<LeaseWatch<C>, "isOn" | "isBusy" | "begin" | "remembers">;
   readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;
@@ -170,6 +167,8 @@ export class Lending<C> {
     const { top } = this.#bag;
     if (top === undefined || !this.#trust.isFresh(top)) return this.#lendIdleWithCare(site);
     this.#bag.takeIdle();
+    // Who looked whether it is fresh has read the clock.
+    this.#usage.lentAlone(top, this.#turn.latest);
     return this.#plainLease(top, site);
   }
 
@@ -227,14 +226,16 @@ export class Lending<C> {
   }
 
   #plainLease(slot: Slot<C>, site: Site | undefined): Lease<C> {
-    // Who found the slot has read the clock.
-    const count = this.#usage.lentAlone(slot, this.#turn.latest);
-    slot.site = site;
-    if (!this.#watch.isOn || count % PACED === 0) this.#watch.begin();
+    if (slot.site !== site) slot.site = site;
     const lease = new PoolLease(this.#home, slot);
-    if (this.#watch.remembers) slot.lease = lease;
-    else slot.watched = undefined;
+    if (!this.#watch.isBusy) this.#remember(slot, lease);
     return lease;
+  }
+
+  #remember(slot: Slot<C>, lease: PoolLease<C>): void {
+    const watch = this.#watch;
+    if (!watch.isOn) watch.begin();
+    if (watch.remembers) slot.lease = lease;
   }
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
@@ -323,43 +324,43 @@ export class Lending<C> {
   }
 
   /**
-   * Gives a ready connection to who is next, if that one may have it, else keeps it.
+   * Gives a connection on that one borrower had alone and has given back, and that can be lent as it is.
    *
    * @param slot Its slot.
+   * @param now The time.
    */
-  offer(slot: Slot<C>): void {
-    if (this.#isPlain && slot.state === "used" && !slot.high) {
+  passOn(slot: Slot<C>, now: number): void {
+    if (this.#isPlain && !slot.high) {
       const { head } = this.#line;
-      if (head === undefined) return this.#keepPlain(slot);
-      if (head.wish === EXCLUSIVE && !this.#serving && !this.#suspension.on) {
-        return this.#handOver(slot, head);
+      if (head === undefined) return this.#keepPlain(slot, now);
+      if (head.wish === PROMISED && !this.#serving && !this.#suspension.on) {
+        return this.#handOver(slot, head, now);
       }
     }
-    this.#offerWithCare(slot);
+    this.#usage.over(slot, now, false);
+    this.offer(slot);
   }
 
-  #keepPlain(slot: Slot<C>): void {
-    // Who offers it has read the clock.
-    slot.idleSince = slot.usedAt = this.#turn.latest;
+  #keepPlain(slot: Slot<C>, now: number): void {
+    this.#usage.over(slot, now, false);
+    slot.idleSince = slot.usedAt = now;
     this.#bag.putBack(slot);
     if (this.#bag.counts.idle > this.#sizes.maxIdle) this.#close(slot, "surplus");
     else this.#maintenance.kept();
   }
 
-  /** Gives a connection that came back to who waits: what {@linkcode Lending.serve} does, for one waiter of a plain pool. */
-  #handOver(slot: Slot<C>, waiter: Waiter<C>): void {
-    const queue = this.#queue;
-    this.#serving = true;
-    try {
-      queue.remove(waiter);
-      if (queue.size === 0) this.#emptied();
-      this.#usage.waited(this.#turn.latest - waiter.since);
-      waiter.lent(this.#plainLease(slot, waiter.site));
-    } finally {
-      this.#serving = false;
-    }
-    // What came back in the callback.
-    if (this.#bag.counts.idle > 0 || this.#line.head?.wish !== EXCLUSIVE) this.#serveNext(slot);
+  /**
+   * Gives a connection that came back to who waits: what {@linkcode Lending.serve} does, for one waiter of a plain pool who is
+   * told by a promise.
+   */
+  #handOver(slot: Slot<C>, waiter: Waiter<C>, now: number): void {
+    this.#queue.advance(waiter);
+    this.#usage.passedOn(slot, now, waiter.since);
+    waiter.lent(this.#plainLease(slot, waiter.site));
+    const { head } = this.#line;
+    if (head === undefined) {
+      if (this.#queue.size === 0) this.#emptied();
+    } else if (head.wish !== PROMISED) this.#serveNext(slot);
   }
 
   /** Goes on where somebody was just served. */
@@ -371,7 +372,12 @@ export class Lending<C> {
     else if (this.#bag.counts.idle > 0) this.#wanted();
   }
 
-  #offerWithCare(slot: Slot<C>): void {
+  /**
+   * Gives a ready connection to who is next, if that one may have it, else keeps it.
+   *
+   * @param slot Its slot.
+   */
+  offer(slot: Slot<C>): void {
     if (this.#kinds?.isInWay(slot) === true) this.#close(slot, "exchanged");
     else if (this.mayServe && this.#isWanted(slot)) this.serve(slot);
     else {

@@ -61,14 +61,15 @@ import { Trust } from "./trust.ts";
 import { TurnClock } from "./turn_clock.ts";
 import { Usage } from "./usage.ts";
 import { checkFunction } from "./validate.ts";
-import type { Waiter } from "./waiter.ts";
+import { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiting } from "./waiting.ts";
 import {
-  EXCLUSIVE,
   FOR_MANY,
   FOR_ONE,
   FOR_STATEMENT,
+  PROMISED,
+  PROMISED_TO_ONE,
   READER_FOR_MANY,
   READER_FOR_ONE,
   type Wish,
@@ -147,6 +148,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
     const resolved = this.#options = resolvePoolOptions<C>(options, mostConnections(driver));
     const { clock, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
+    this.#acquireTimeoutMs = acquireTimeoutMs;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
       resolved.unavailable === "wait" && resolved.lateWaiters === "queue";
     const canShare = driver.sharing === "multiplex";
@@ -178,7 +180,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const turn = this.#turn = new TurnClock(clock, (gapMs) => {
       generations.doubt();
       this.#maintenance.slept(gapMs);
-    });
+    }, () => watch.pace());
     this.#name = enter(this, resolved.name);
     const { context } = resolved;
     const root = context === undefined ? undefined : (fn: () => void): void => context.root(fn);
@@ -268,6 +270,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       stop: () => this.#stop(),
       closed: () => {
         watch.stop();
+        turn.stop();
         leave(this);
       },
       opened: () => this.#begin(),
@@ -317,6 +320,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#nesting = context === undefined
       ? undefined
       : new Nesting<C>({ current: context.contextVariable(), turn, bag, sizes, queue });
+    this.#isPlain = context === undefined && !hasReaders && !events.on;
     const lending = this.#lending = new Lending<C>({
       sizes,
       countsUses,
@@ -455,7 +459,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const refused = this.#refused;
     // Kept, they would keep the lease from being collected.
     this.#lent = this.#refused = noop;
-    this.#lend(lent, refused, options, FOR_ONE);
+    this.#lend(lent, refused, options, PROMISED_TO_ONE);
     return promise;
   }
 
@@ -479,20 +483,28 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     return new PoolSharedLease(lease, wishes.normal.use === "shared");
   }
 
+  readonly #acquireTimeoutMs: number;
   /** Whether nothing can be said against one more waiter. */
   readonly #alwaysQueues: boolean;
+  /** Whether nobody but the queue has to know of one. */
+  readonly #isPlain: boolean;
   readonly #queueUp = (
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
-  ): void =>
-    void this.#enqueue(
-      lent,
-      refused,
-      this.#options.acquireTimeoutMs,
-      undefined,
-      EXCLUSIVE,
-      undefined,
+  ): void => {
+    const timeoutMs = this.#acquireTimeoutMs;
+    if (!this.#isPlain) {
+      this.#enqueue(lent, refused, timeoutMs, undefined, PROMISED, undefined);
+      return;
+    }
+    // What that does for most pools, in fewer steps: each shows where a thousand wait at a time.
+    const now = this.#turn.now();
+    this.#queue.append(
+      new Waiter<C>(lent, refused, timeoutMs, now + timeoutMs, PROMISED, now, undefined),
     );
+    const bag = this.#bag;
+    if (bag.total < this.#sizes.max || bag.counts.idle > 0) this.#grow();
+  };
 
   // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
   #lent: (lease: Lease<C>) => void = noop;

@@ -6,7 +6,7 @@
 
 import type { Bag } from "./bag.ts";
 import { clean, cleaningNeeded, type CleaningOptions } from "./cleaning.ts";
-import type { Driver, ResetLevel } from "./driver.ts";
+import type { ConnectionStatus, Driver, ResetLevel } from "./driver.ts";
 import type { LeaseHome } from "./lease.ts";
 import type { Clock } from "./clock.ts";
 import type { Lending } from "./lending.ts";
@@ -33,7 +33,10 @@ export interface ReturningParts<C> {
   /** Closes what cannot be lent again. */
   readonly removal: Pick<Removal<C>, "close" | "destroy">;
   /** Lends on what can. */
-  readonly lending: Pick<Lending<C>, "offer" | "welcome" | "leftToOthers" | "leftToHolders">;
+  readonly lending: Pick<
+    Lending<C>,
+    "passOn" | "offer" | "welcome" | "leftToOthers" | "leftToHolders"
+  >;
   /** Counts and measures. */
   readonly usage: Pick<Usage<C>, "over">;
   /** Who watches. */
@@ -76,25 +79,32 @@ export class Returning<C> implements LeaseHome<C> {
     if (slot.state !== "used" || connection === undefined) return;
     // Before anything is judged: a look at the clock may raise doubts.
     const now = this.#clock.now();
+    const lending = this.#lending;
     const isHeld = slot.holders > 0;
-    if (isHeld && this.#lending.leftToHolders(slot)) return;
-    const shared = slot.shares > 0;
-    if (shared && this.#lending.leftToOthers(slot)) return;
+    const isPacked = slot.shares > 0;
+    if (isHeld && lending.leftToHolders(slot) || isPacked && lending.leftToOthers(slot)) return;
     const status = this.#driver.status(connection);
     const trust = this.#trust;
     if (status === "idle" && trust.isPlain(slot) && trust.isTrusted(slot)) {
-      this.#usage.over(slot, now, shared || isHeld);
-      return this.#lending.offer(slot);
+      if (!isHeld && !isPacked) return lending.passOn(slot, now);
+      this.#usage.over(slot, now, true);
+      return lending.offer(slot);
     }
+    if (status === "busy" || status === "unknown") {
+      return this.#parts.removal.destroy(slot, "dirty");
+    }
+    this.#usage.over(slot, now, isHeld || isPacked);
+    this.#takeBackWithCare(slot, status, isPacked);
+  }
+
+  #takeBackWithCare(slot: Slot<C>, status: ConnectionStatus, isPacked: boolean): void {
     const { removal, isLendable, left, replaceLater, options } = this.#parts;
-    if (status === "busy" || status === "unknown") return removal.destroy(slot, "dirty");
-    this.#usage.over(slot, now, shared || isHeld);
-    if (!isLendable(slot) || trust.isWornByNow(slot)) {
+    if (!isLendable(slot) || this.#trust.isWornByNow(slot)) {
       removal.close(slot);
       return left();
     }
     if (slot.retiring) replaceLater(slot.reader);
-    const level = cleaningNeeded(options.reset, status, shared);
+    const level = cleaningNeeded(options.reset, status, isPacked);
     if (level === "none") this.#lending.welcome(slot);
     else {
       void this.#clean(slot, level);

@@ -6,10 +6,14 @@
 
 import type { Clock, Timer } from "./clock.ts";
 
-/** How many turns of the microtask queue one reading serves at most. */
-const MOST_TURNS = 512;
 /** After how many turns without a question a reading is given up: who was lent a connection asks again a few turns later. */
 const UNUSED_TURNS = 4;
+/** After so many turns with questions the microtask queue is so busy that to look at each turn costs more than all else. */
+const BUSY_TURNS = 128;
+/** How many questions one reading answers then. */
+const MOST_USES = 512;
+/** More than that are asked within {@linkcode BUSY_TURNS} by nobody. */
+const ANY_USES = 0x3fffffff;
 /** By how much wall time and monotonic time may drift apart between two readings, in milliseconds. */
 const GAP_MS = 1_000;
 
@@ -20,26 +24,34 @@ const READY: Promise<void> = Promise.resolve();
  * the rest of lending. One reading serves as long as the microtask queue is not left, which no freeze of the process can
  * fall between unseen: whatever comes from outside comes in a turn of the event loop of its own.
  *
+ * Where that queue is not left for long, as only borrowers that wait for nothing outside can keep it busy, its turns are
+ * no longer counted: a reading serves a number of questions, and no longer than until the event loop comes to a timer.
+ *
  * When wall time has gone on and monotonic time has not, the machine slept: nobody knows what became of connections.
  */
 export class TurnClock implements Clock {
   readonly #clock: Clock;
   readonly #onGap: (gapMs: number) => void;
+  readonly #onReading: (() => void) | undefined;
   #now = 0;
   #wall = 0;
-  /** Whether the reading is of this turn. */
-  #fresh = false;
-  #used = false;
+  /** How many questions the reading has answered, and how many it may. */
+  #uses = 0;
+  #mostUses = 0;
+  /** Set while turns are not counted. */
+  #timer: Timer | undefined;
   #ahead: number;
 
   /**
    * @param clock What is read.
    * @param onGap Called when wall time has jumped against monotonic time since the last reading, with how far, in
    * milliseconds: negative for back.
+   * @param onReading Called at each reading: whatever is busy comes by here every now and then.
    */
-  constructor(clock: Clock, onGap: (gapMs: number) => void) {
+  constructor(clock: Clock, onGap: (gapMs: number) => void, onReading?: () => void) {
     this.#clock = clock;
     this.#onGap = onGap;
+    this.#onReading = onReading;
     this.#ahead = clock.wallNow() - clock.now();
   }
 
@@ -49,14 +61,12 @@ export class TurnClock implements Clock {
   }
 
   now(): number {
-    if (!this.#fresh) this.#read();
-    this.#used = true;
+    if (++this.#uses > this.#mostUses) this.#read();
     return this.#now;
   }
 
   wallNow(): number {
-    if (!this.#fresh) this.#read();
-    this.#used = true;
+    if (++this.#uses > this.#mostUses) this.#read();
     return this.#wall;
   }
 
@@ -68,26 +78,49 @@ export class TurnClock implements Clock {
     return this.#clock.schedule(delayMs, fn);
   }
 
+  /** Nobody will ask any more. */
+  stop(): void {
+    this.#timer?.cancel();
+    this.#giveUp();
+  }
+
   #read(): void {
     // Whole milliseconds: a small integer needs no memory of its own wherever it is kept.
     this.#now = Math.ceil(this.#clock.now());
     this.#wall = this.#clock.wallNow();
-    this.#fresh = true;
-    void this.#keep();
+    this.#uses = 0;
+    this.#mostUses = MOST_USES;
+    if (this.#timer === undefined) void this.#keep();
     const ahead = this.#wall - this.#now;
     const gap = ahead - this.#ahead;
     this.#ahead = ahead;
     if (Math.abs(gap) >= GAP_MS) this.#onGap(gap);
+    this.#onReading?.();
   }
 
   /** Keeps the reading from one turn of the microtask queue to the next, as long as it is used every few turns. */
   async #keep(): Promise<void> {
+    this.#mostUses = ANY_USES;
     let unused = 0;
-    for (let turns = MOST_TURNS; turns > 0 && unused < UNUSED_TURNS; turns--) {
-      this.#used = false;
+    for (let turns = 0; unused < UNUSED_TURNS; turns++) {
+      if (turns === BUSY_TURNS) return this.#hold();
+      const before = this.#uses;
       await READY;
-      unused = this.#used ? 0 : unused + 1;
+      unused = this.#uses === before ? unused + 1 : 0;
     }
-    this.#fresh = false;
+    this.#giveUp();
+  }
+
+  /** Keeps the reading, and those that follow, until the event loop goes on. */
+  #hold(): void {
+    this.#uses = 0;
+    this.#mostUses = MOST_USES;
+    this.#timer = this.#clock.schedule(0, () => this.#giveUp());
+    this.#timer.unref();
+  }
+
+  #giveUp(): void {
+    this.#timer = undefined;
+    this.#mostUses = 0;
   }
 }

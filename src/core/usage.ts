@@ -20,7 +20,10 @@ export class Usage<C> {
   readonly #waited = new Histogram();
   readonly #used = new Histogram();
   readonly #connected = new Histogram();
+  /** Leases but the quick ones. */
   #acquires = 0;
+  /** Leases that neither waited nor came after one that lasted, not by whole milliseconds. */
+  #quick = 0;
   /** How long connections were shared. */
   #sharedMs = 0;
 
@@ -31,7 +34,7 @@ export class Usage<C> {
 
   /** Leases and single statements so far. */
   get acquires(): number {
-    return this.#acquires;
+    return this.#acquires + this.#quick;
   }
 
   /**
@@ -51,12 +54,30 @@ export class Usage<C> {
    *
    * @param slot Its slot.
    * @param now The time.
-   * @returns How many leases there have been.
    */
-  lentAlone(slot: Slot<C>, now: number): number {
+  lentAlone(slot: Slot<C>, now: number): void {
+    this.#acquires++;
     slot.uses++;
     slot.lentAt = now;
-    return ++this.#acquires;
+  }
+
+  /**
+   * A connection goes from a borrower who had it alone to the next one: {@linkcode Usage.over}, {@linkcode Usage.waited} and
+   * {@linkcode Usage.lentAlone} in one.
+   *
+   * @param slot Its slot.
+   * @param now The time.
+   * @param since When the next one began to wait.
+   */
+  passedOn(slot: Slot<C>, now: number, since: number): void {
+    if (slot.lentAt === now && since === now) {
+      this.#quick++;
+      slot.uses++;
+    } else {
+      this.#used.record(now - slot.lentAt);
+      this.#waited.record(now - since);
+      this.lentAlone(slot, now);
+    }
   }
 
   /**
@@ -102,7 +123,7 @@ export class Usage<C> {
     for (const { state, lentAt } of this.#bag.slots()) {
       if (state === "used") usedMs += now - lentAt;
     }
-    const served = this.#acquires;
+    const served = this.acquires;
     this.#suggestion.look({ at: now, usedMs, asked: served + inVain + waiting, served });
   }
 
@@ -120,14 +141,15 @@ export class Usage<C> {
     readonly connectMs: DurationStats;
     readonly suggestedMax: number | undefined;
   } {
-    const acquires = this.#acquires;
-    const waits = this.#waited.stats().count;
+    const { acquires } = this;
+    const quick = this.#quick;
+    const waits = this.#waited.stats(quick).count;
     return {
       acquires,
       waits,
       releases: acquires - this.#leases(),
-      waitMs: this.#waited.stats(acquires - waits),
-      useMs: this.#used.stats(),
+      waitMs: this.#waited.stats(acquires - waits + quick),
+      useMs: this.#used.stats(quick),
       connectMs: this.#connected.stats(),
       suggestedMax: this.#suggestion.size,
     };

@@ -35,19 +35,49 @@ export class WaiterLine<C> {
    * @param waiter In no line.
    */
   push(waiter: Waiter<C>): void {
+    const { wish } = waiter;
+    if (wish.use === "shared") this.shared++;
+    if (wish.high) this.#pushHigh(waiter);
+    else this.append(waiter);
+  }
+
+  /**
+   * Puts a waiter at the end.
+   *
+   * @param waiter In no line; it wants a connection alone, and is not of high priority.
+   */
+  append(waiter: Waiter<C>): void {
     this.size++;
-    if (waiter.wish.use === "shared") this.shared++;
-    if (waiter.wish.high) return this.#pushHigh(waiter);
     const tail = this.#tail;
+    this.#tail = waiter;
     if (tail === undefined) this.head = waiter;
     else {
       tail.next = waiter;
       waiter.previous = tail;
     }
-    this.#tail = waiter;
+  }
+
+  /**
+   * Takes out who is next.
+   *
+   * @param head The first; it wants a connection alone, and is not of high priority.
+   * @returns Who is next then.
+   */
+  advance(head: Waiter<C>): Waiter<C> | undefined {
+    const { next } = head;
+    this.size--;
+    this.head = next;
+    if (next === undefined) this.#tail = undefined;
+    else {
+      next.previous = undefined;
+      // A served waiter that is old already would keep all younger ones from being collected young.
+      head.next = undefined;
+    }
+    return next;
   }
 
   #pushHigh(waiter: Waiter<C>): void {
+    this.size++;
     const previous = this.#lastHigh;
     const next = previous === undefined ? this.head : previous.next;
     this.#lastHigh = waiter;
@@ -71,7 +101,6 @@ export class WaiterLine<C> {
     else previous.next = next;
     if (next === undefined) this.#tail = previous;
     else next.previous = previous;
-    // A served waiter that is old already would keep all younger ones from being collected young.
     waiter.next = waiter.previous = undefined;
     this.size--;
     if (waiter.wish.use === "shared") this.shared--;

@@ -8,6 +8,7 @@ import type { Clock, Timer } from "./clock.ts";
 import { DeadlineHeap } from "./deadline_heap.ts";
 import type { Waiter } from "./waiter.ts";
 import { WaiterLine } from "./waiter_line.ts";
+import { PROMISED } from "./wish.ts";
 
 /**
  * A FIFO queue, with a place in front for those of high priority, and one timer for all deadlines. Who wants a read-only
@@ -85,17 +86,42 @@ export class WaiterQueue<C> {
    */
   push(waiter: Waiter<C>): void {
     const { deadline, wish } = waiter;
+    if (wish === PROMISED) return this.append(waiter);
     this.line(wish.reader).push(waiter);
     if (deadline !== Infinity) {
       if (wish.high || wish.reader) this.#outOfOrder.add(waiter);
-      else if (this.#earliest === undefined) {
-        this.#earliest = waiter;
-        this.#latest = deadline;
-      } else if (deadline >= this.#latest) this.#latest = deadline;
-      else this.#outOfOrder.add(waiter);
+      else this.#plan(waiter, deadline);
       if (deadline < this.#timerAt) this.#arm(deadline);
     }
-    // The process must not end while somebody waits.
+    this.#joined();
+  }
+
+  /**
+   * Queues a waiter at the end: {@linkcode WaiterQueue.push} in fewer steps, as each shows where a thousand wait at a time.
+   *
+   * @param waiter Not yet queued; its wish is {@linkcode PROMISED}.
+   */
+  append(waiter: Waiter<C>): void {
+    const { deadline } = waiter;
+    this.#plain.append(waiter);
+    if (deadline !== Infinity) {
+      this.#plan(waiter, deadline);
+      if (deadline < this.#timerAt) this.#arm(deadline);
+    }
+    this.#joined();
+  }
+
+  /** Puts a waiter at the end of the line in its place by deadline. */
+  #plan(waiter: Waiter<C>, deadline: number): void {
+    if (this.#earliest === undefined) {
+      this.#earliest = waiter;
+      this.#latest = deadline;
+    } else if (deadline >= this.#latest) this.#latest = deadline;
+    else this.#outOfOrder.add(waiter);
+  }
+
+  /** The process must not end while somebody waits. */
+  #joined(): void {
     if (this.size === 1) this.#timer?.ref();
   }
 
@@ -120,6 +146,15 @@ export class WaiterQueue<C> {
     const { next } = waiter;
     this.line(waiter.wish.reader).remove(waiter);
     this.#left(waiter, next);
+  }
+
+  /**
+   * Takes out who is next: {@linkcode WaiterQueue.remove} in fewer steps.
+   *
+   * @param head Who is next of those who want no read-only connection; its wish is {@linkcode PROMISED}.
+   */
+  advance(head: Waiter<C>): void {
+    this.#left(head, this.#plain.advance(head));
   }
 
   /** A waiter was unlinked. */

@@ -41,5 +41,12 @@ export const READER_FOR_ONE: Wishes = both("exclusive", true);
 /** A read-only connection to be shared. */
 export const READER_FOR_MANY: Wishes = both("shared", true);
 
-/** A connection for one borrower alone, as most want it. */
+/** A connection for one borrower alone. */
 export const EXCLUSIVE: Wish = FOR_ONE.normal;
+/**
+ * The same, as most want it: by a promise. Who is told by one comes to nothing, neither gives back nor asks again, before
+ * who lends is through.
+ */
+export const PROMISED: Wish = { ...EXCLUSIVE };
+/** {@linkcode FOR_ONE} by a promise. */
+export const PROMISED_TO_ONE: Wishes = { normal: PROMISED, high: FOR_ONE.high };

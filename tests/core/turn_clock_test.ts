@@ -51,6 +51,36 @@ test("TurnClock keeps a reading as long as the microtask queue uses it every few
   assertEquals(seen.readings <= before + 1, true, `${seen.readings - before} readings`);
 });
 
+test("TurnClock counts no turns where the queue is not left for long; the event loop that goes on ends the reading", async () => {
+  const { clock, seen, turn } = bench();
+  for (let i = 0; i < 200; i++) {
+    turn.now();
+    await undefined;
+  }
+  assertEquals([clock.pending, clock.referenced], [1, 0]);
+  const before = seen.readings;
+  await clock.settle();
+  turn.now();
+  assertEquals(seen.readings, before);
+  await clock.advance(0);
+  turn.now();
+  assertEquals([seen.readings, clock.pending], [before + 1, 0]);
+});
+
+test("TurnClock leaves no timer when it is stopped, and can go on", async () => {
+  const { clock, seen, turn } = bench();
+  for (let i = 0; i < 200; i++) {
+    turn.now();
+    await undefined;
+  }
+  turn.stop();
+  assertEquals(clock.pending, 0);
+  const before = seen.readings;
+  turn.now();
+  turn.now();
+  assertEquals(seen.readings, before + 1);
+});
+
 test("TurnClock gives a reading up that nobody has asked for in some turns", async () => {
   const { seen, turn } = bench();
   turn.now();

@@ -49,7 +49,6 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
     slot.site = label === undefined ? undefined : { label, stack: undefined };
     const lease = new PoolLease<string>({ takeBack: () => {}, discard: () => {} }, slot);
     if (watch.remembers) slot.lease = lease;
-    else slot.watched = undefined;
     count.leases++;
     if (!watch.isOn) watch.begin();
     return slot;
@@ -183,6 +182,6 @@ test("LeaseWatch finds out how fast leases come where there is no turn for its t
   lend();
   await clock.advance(10);
   count.leases += 16_384;
-  watch.begin();
-  assertEquals([watch.remembers, clock.pending], [false, 1]);
+  watch.pace();
+  assertEquals([watch.remembers, watch.isBusy, clock.pending], [false, true, 1]);
 });

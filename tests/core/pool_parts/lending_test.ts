@@ -9,7 +9,7 @@ import { TurnClock } from "../../../src/core/turn_clock.ts";
 import { Usage } from "../../../src/core/usage.ts";
 import { Waiter } from "../../../src/core/waiter.ts";
 import { WaiterQueue } from "../../../src/core/waiter_queue.ts";
-import { EXCLUSIVE, FOR_ONE, FOR_STATEMENT } from "../../../src/core/wish.ts";
+import { EXCLUSIVE, FOR_ONE, FOR_STATEMENT, PROMISED } from "../../../src/core/wish.ts";
 import { VirtualClock } from "../../../src/testing/mod.ts";
 import { must } from "../setup.ts";
 import { test } from "../../support/harness.ts";
@@ -25,6 +25,7 @@ function bench(reserved = 0) {
   const left: number[] = [];
   const sizes = { max: 3, minIdle: 0, maxIdle: 3, maxPendingConnects: 3, reserved };
   const suspension = { on: false };
+  const usage = new Usage<string>(bag);
   const lending = new Lending<string>({
     sizes,
     countsUses: false,
@@ -60,8 +61,8 @@ function bench(reserved = 0) {
       closeUnused: () => said.push("close unused"),
     },
     close: (slot) => bag.move(slot, "closing"),
-    watch: { isOn: true, remembers: true, begin: () => {} },
-    usage: new Usage<string>(bag),
+    watch: { isOn: true, isBusy: false, remembers: true, begin: () => {} },
+    usage,
     events: SILENT,
     low: () => said.push("low"),
     emptied: () => said.push("emptied"),
@@ -74,7 +75,7 @@ function bench(reserved = 0) {
   };
   const wait = (lent: (lease: Lease<string>) => void, wish = EXCLUSIVE) =>
     queue.push(new Waiter<string>(lent, () => {}, Infinity, Infinity, wish));
-  return { bag, clock, generations, idle, left, lending, queue, said, wait };
+  return { bag, clock, generations, idle, left, lending, queue, said, turn, usage, wait };
 }
 
 test("Lending lends what was used last, to nobody while somebody waits", () => {
@@ -116,6 +117,29 @@ test("Lending gives what is ready to who waits longest, else keeps it", () => {
   assertEquals([served, said], [["first", "second"], ["emptied"]]);
   lending.offer(slot);
   assertEquals([slot.state, bag.top], ["idle", slot]);
+});
+
+test("Lending passes on to who waits for a promise, to others, or to nobody, and knows how long each had it and waited", async () => {
+  const { bag, clock, idle, lending, queue, said, turn, usage, wait } = bench();
+  idle("one");
+  const slot = must(lending.takeReady());
+  const served: string[] = [];
+  wait(() => served.push("promised"), PROMISED);
+  wait(() => served.push("called back"));
+  wait(() => served.push("high"), FOR_ONE.high);
+  wait(() => served.push("promised, too"), PROMISED);
+  await clock.advance(3);
+  for (let left = 4; left > 0; left--) {
+    lending.passOn(slot, turn.now());
+    assertEquals([queue.size, bag.counts.used], [left - 1, 1]);
+  }
+  assertEquals([served, said], [["high", "promised", "called back", "promised, too"], ["emptied"]]);
+  lending.passOn(slot, turn.now());
+  assertEquals([slot.state, slot.uses, slot.idleSince, bag.top], ["idle", 4, 3, slot]);
+  assertEquals(must(lending.lendIdle()).connection, "one");
+  const { acquires, waits, releases, waitMs, useMs } = usage.stats();
+  assertEquals({ acquires, waits, releases }, { acquires: 5, waits: 4, releases: 4 });
+  assertEquals([waitMs.count, waitMs.sum, useMs.count, useMs.sum], [5, 12, 5, 3]);
 });
 
 test("Lending serves in one loop who gives back in the very callback", () => {

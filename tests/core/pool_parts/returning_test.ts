@@ -37,6 +37,7 @@ async function bench(reset: ResetLevel = "rollback") {
     removal: { close: say("close"), destroy: say("destroy") },
     lending: {
       offer: say("offer"),
+      passOn: (slot, now) => void said.push(`pass on ${now - slot.lentAt}`),
       welcome: say("welcome"),
       leftToOthers: () => is.shared,
       leftToHolders: () => true,
@@ -52,11 +53,11 @@ async function bench(reset: ResetLevel = "rollback") {
   return { bag, clock, driver, generations, is, returning, said, slot };
 }
 
-test("Returning welcomes a clean connection, and offers it at once when it was seen of late", async () => {
+test("Returning welcomes a clean connection, and passes it on at once when it was seen of late", async () => {
   const { generations, returning, said, slot } = await bench();
   returning.takeBack(slot);
   returning.takeBack(slot);
-  assertEquals(said, ["welcome", "offer"]);
+  assertEquals(said, ["welcome", "pass on 0"]);
   generations.doubts++;
   returning.takeBack(slot);
   assertEquals(said.slice(2), ["welcome"]);
