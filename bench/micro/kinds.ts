@@ -32,6 +32,7 @@ const WITH_DEADLINE = {
 const ideal = () => import("./pools/ideal.ts");
 const idealFull = () => import("./pools/ideal_full.ts");
 const steady = () => import("./pools/steady.ts");
+const watched = () => import("./pools/steady_watched.ts");
 const generic = () => import("./pools/generic_pool.ts");
 const lightning = () => import("./pools/lightning_pool.ts");
 const pg = () => import("./pools/pg_pool.ts");
@@ -42,6 +43,12 @@ export const kinds: readonly KindEntry[] = [
   { name: "ideal", load: ideal, precise: true },
   { name: "ideal-full", load: idealFull, precise: true },
   { name: "steady", load: steady, precise: true },
+  {
+    name: "steady + observer",
+    load: watched,
+    scenarios: ["uncontended", "contended", "endurance"],
+    precise: true,
+  },
   { name: "generic-pool", load: generic },
   { name: "generic-pool + deadline", load: generic, ...WITH_DEADLINE },
   { name: "lightning-pool", load: lightning },

@@ -11,6 +11,7 @@ import { type Lease, type LeaseHome, PoolLease } from "./lease.ts";
 import type { LeaseWatch } from "./lease_watch.ts";
 import type { Maintenance } from "./maintenance.ts";
 import type { Choice, Multiplexer } from "./multiplexer.ts";
+import { ObservedHome } from "./observed_home.ts";
 import { ObservedLease } from "./observed_lease.ts";
 import type { CloseReason, Events } from "./observer.ts";
 import type { ServiceRate } from "./service_rate.ts";
@@ -96,6 +97,8 @@ export class Lending<C> {
   readonly #turn: TurnClock;
   readonly #multiplexer: Multiplexer<C> | undefined;
   readonly #home: LeaseHome<C>;
+  /** Where leases go to that have their connection for themselves. */
+  readonly #soleHome: LeaseHome<C>;
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "look" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
   readonly #watch: Pick<LeaseWatch<C>, "isOn" | "isBusy" | "begin" | "remembers">;
@@ -111,6 +114,8 @@ export class Lending<C> {
    * nobody who watches each lease. Most pools are so, and the short way through costs them a third less.
    */
   readonly #isPlain: boolean;
+  /** Whether somebody is told of each lease. */
+  readonly #tells: boolean;
   /** Who waits in a plain pool. */
   readonly #line: WaiterLine<C>;
 
@@ -141,9 +146,10 @@ export class Lending<C> {
     this.#wanted = parts.wanted;
     this.#line = parts.queue.line(false);
     this.#isPlain = parts.demand === undefined && parts.kinds === undefined &&
-      parts.rate === undefined && !parts.countsUses && parts.sizes.minIdle === 0 &&
-      !parts.events.ofLeases;
+      parts.rate === undefined && !parts.countsUses && parts.sizes.minIdle === 0;
     this.#home = parts.home(this);
+    this.#tells = parts.events.ofLeases;
+    this.#soleHome = this.#tells ? new ObservedHome(this.#home, parts.events) : this.#home;
   }
 
   /**
@@ -169,6 +175,7 @@ export class Lending<C> {
     this.#bag.takeIdle();
     // Who looked whether it is fresh has read the clock.
     this.#usage.lentAlone(top, this.#turn.latest);
+    if (this.#tells) this.#tell(top, site, 0);
     return this.#plainLease(top, site);
   }
 
@@ -227,9 +234,14 @@ export class Lending<C> {
 
   #plainLease(slot: Slot<C>, site: Site | undefined): Lease<C> {
     if (slot.site !== site) slot.site = site;
-    const lease = new PoolLease(this.#home, slot);
+    const lease = new PoolLease(this.#soleHome, slot);
     if (!this.#watch.isBusy) this.#remember(slot, lease);
     return lease;
+  }
+
+  /** Tells of an exclusive lease that begins. */
+  #tell({ steady, lentAt }: Slot<C>, site: Site | undefined, waitMs: number): void {
+    this.#events.tellAcquired(lentAt, steady?.epoch ?? 0, waitMs, false, site?.label);
   }
 
   #remember(slot: Slot<C>, lease: PoolLease<C>): void {
@@ -244,13 +256,16 @@ export class Lending<C> {
     this.#usage.lent(slot, this.#turn.latest);
     slot.site = site;
     if (!this.#watch.isOn) this.#watch.begin();
-    return slot.lease = this.#events.ofLeases
-      ? this.#observed(slot, site, waitMs)
-      : new PoolLease(this.#home, slot);
+    if (this.#tells && slot.shares + slot.holders > 0) {
+      return slot.lease = this.#observed(slot, site, waitMs);
+    }
+    const lease = slot.lease = new PoolLease(this.#soleHome, slot);
+    if (this.#tells) this.#tell(slot, site, waitMs);
+    return lease;
   }
 
   #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): PoolLease<C> {
-    const lease = new ObservedLease(this.#home, slot, this.#events, this.#turn, site?.label);
+    const lease = new ObservedLease(this.#home, slot, this.#events, site?.label);
     lease.begin(waitMs);
     return lease;
   }
@@ -356,6 +371,7 @@ export class Lending<C> {
   #handOver(slot: Slot<C>, waiter: Waiter<C>, now: number): void {
     this.#queue.advance(waiter);
     this.#usage.passedOn(slot, now, waiter.since);
+    if (this.#tells) this.#tell(slot, waiter.site, now - waiter.since);
     waiter.lent(this.#plainLease(slot, waiter.site));
     const { head } = this.#line;
     if (head === undefined) {

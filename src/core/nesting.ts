@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "./clock.ts";
 import { DeadlockError } from "./errors.ts";
 import type { Holder } from "./holders.ts";
 import type { Lease } from "./lease.ts";
@@ -36,6 +37,8 @@ export interface NestingParts<C> {
   readonly current: ContextVariable<Holding<C>>;
   /** Source of time. */
   readonly turn: Pick<TurnClock, "now">;
+  /** Tells how long a stack takes. */
+  readonly clock: Pick<Clock, "now">;
   /** The books. */
   readonly bag: { readonly total: number };
   /** The limit. */
@@ -58,7 +61,7 @@ export class Nesting<C> {
   /** @param parts What is asked about the pool. */
   constructor(parts: NestingParts<C>) {
     this.#parts = parts;
-    this.#sites = new Sites(parts.turn, STACK_EVERY_MS);
+    this.#sites = new Sites(parts.turn, parts.clock, STACK_EVERY_MS);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * A lease whose begin and end are told.
+ * A lease of a connection that others have, too, whose begin and end are told.
  *
  * @module
  */
@@ -7,12 +7,10 @@
 import { type LeaseHome, PoolLease } from "./lease.ts";
 import type { Events } from "./observer.ts";
 import type { Slot } from "./slot.ts";
-import type { TurnClock } from "./turn_clock.ts";
 
 /** A lease that tells the observer. A class of its own, so that the others do not pay for it. */
 export class ObservedLease<C> extends PoolLease<C> {
   readonly #events: Events;
-  readonly #turn: Pick<TurnClock, "now">;
   readonly #since: number;
   readonly #shared: boolean;
   readonly #label: string | undefined;
@@ -21,13 +19,11 @@ export class ObservedLease<C> extends PoolLease<C> {
     home: LeaseHome<C>,
     slot: Slot<C>,
     events: Events,
-    turn: Pick<TurnClock, "now">,
     label: string | undefined,
   ) {
     super(home, slot);
     this.#events = events;
-    this.#turn = turn;
-    this.#since = turn.now();
+    this.#since = events.now();
     this.#shared = slot.shares + slot.holders > 0;
     this.#label = label;
   }
@@ -38,7 +34,7 @@ export class ObservedLease<C> extends PoolLease<C> {
    * @param waitMs How long it was waited for, in milliseconds.
    */
   begin(waitMs: number): void {
-    this.#tell("acquired", this.#since, waitMs);
+    this.#events.tellAcquired(this.#since, this.epoch, waitMs, this.#shared, this.#label);
   }
 
   override release(): void {
@@ -53,11 +49,7 @@ export class ObservedLease<C> extends PoolLease<C> {
 
   #end(): void {
     if (this.released) return;
-    const now = this.#turn.now();
-    this.#tell("released", now, now - this.#since);
-  }
-
-  #tell(name: "acquired" | "released", at: number, ms: number): void {
-    this.#events.tellLease(name, at, this.epoch, ms, this.#shared, this.#label);
+    const now = this.#events.now();
+    this.#events.tellReleased(now, this.epoch, now - this.#since, this.#shared, this.#label);
   }
 }

@@ -381,6 +381,9 @@ type Callback = (event: PoolEvent) => unknown;
 
 const READY: Promise<void> = Promise.resolve();
 
+/** A list that had to be longer for once is not kept. */
+const MOST_KEPT = 4_096;
+
 /**
  * Tells the observer, if there is one. Events are told while the pool changes its books; so they are kept, in order, and
  * delivered in a microtask, when those are in order and nothing of the pool is on the stack: a callback that acquires,
@@ -397,9 +400,9 @@ export class Events {
   readonly #pool: { readonly name: string };
   readonly #clock: Pick<Clock, "now">;
   readonly #root: ((fn: () => void) => void) | undefined;
-  /** Callbacks that are to be called, and what with. */
-  #callbacks: Callback[] = [];
-  #events: PoolEvent[] = [];
+  /** Callbacks that are to be called, and what with; longer than what is in it, as to grow anew each time costs more. */
+  #kept: (Callback | PoolEvent | undefined)[] = [];
+  #end = 0;
 
   /**
    * @param observer Who watches, if anybody does.
@@ -434,55 +437,93 @@ export class Events {
     this.#keep(callback as Callback, { pool: this.#pool.name, at: this.#clock.now(), ...details });
   }
 
+  /** The time, as events tell it. */
+  now(): number {
+    return this.#clock.now();
+  }
+
+  // What happens at every lease has a way of its own: to copy details would cost more than all the rest.
+
   /**
-   * {@linkcode Events.tell} for what happens at every lease: to copy the details would cost more than all the rest.
+   * Somebody waits.
    *
-   * @param name Whether it begins or ends.
+   * @param waiters How many do.
+   * @param label The `label` of the acquire.
+   */
+  tellWaiting(waiters: number, label: string | undefined): void {
+    const callback = this.#observer.waiting;
+    if (callback === undefined) return;
+    const event: WaitingEvent = { pool: this.#pool.name, at: this.now(), waiters, label };
+    this.#keep(callback as Callback, event);
+  }
+
+  /**
+   * A lease begins.
+   *
    * @param at When.
    * @param epoch Number of the connection.
-   * @param ms How long it was waited for, or held.
+   * @param waitMs How long it was waited for.
    * @param shared Whether it has its connection with others.
    * @param label The `label` of the acquire.
    */
-  tellLease(
-    name: "acquired" | "released",
+  tellAcquired(
     at: number,
     epoch: number,
-    ms: number,
+    waitMs: number,
     shared: boolean,
     label: string | undefined,
   ): void {
-    const callback = this.#observer[name];
+    const callback = this.#observer.acquired;
     if (callback === undefined) return;
-    const pool = this.#pool.name;
-    const event: AcquiredEvent | ReleasedEvent = name === "acquired"
-      ? { pool, at, epoch, waitMs: ms, shared, label }
-      : { pool, at, epoch, heldMs: ms, shared, label };
+    const event: AcquiredEvent = { pool: this.#pool.name, at, epoch, waitMs, shared, label };
+    this.#keep(callback as Callback, event);
+  }
+
+  /**
+   * A lease ends.
+   *
+   * @param at When.
+   * @param epoch Number of the connection.
+   * @param heldMs How long it was held.
+   * @param shared Whether it had its connection with others.
+   * @param label The `label` of the acquire.
+   */
+  tellReleased(
+    at: number,
+    epoch: number,
+    heldMs: number,
+    shared: boolean,
+    label: string | undefined,
+  ): void {
+    const callback = this.#observer.released;
+    if (callback === undefined) return;
+    const event: ReleasedEvent = { pool: this.#pool.name, at, epoch, heldMs, shared, label };
     this.#keep(callback as Callback, event);
   }
 
   #keep(callback: Callback, event: PoolEvent): void {
-    if (this.#callbacks.length === 0) void this.#deliver();
-    this.#callbacks.push(callback);
-    this.#events.push(event);
+    const end = this.#end;
+    this.#kept[end] = callback;
+    this.#kept[end + 1] = event;
+    this.#end = end + 2;
+    if (end === 0) void READY.then(this.#deliver);
   }
 
-  async #deliver(): Promise<void> {
-    await READY;
+  readonly #deliver = (): void => {
     const root = this.#root;
     if (root === undefined) this.#call();
     else root(() => this.#call());
-  }
+  };
 
   #call(): void {
-    const callbacks = this.#callbacks;
-    const events = this.#events;
-    this.#callbacks = [];
-    this.#events = [];
-    for (let index = 0; index < callbacks.length; index++) {
-      const [callback, event] = [callbacks[index], events[index]];
-      if (callback !== undefined && event !== undefined) quietly(this.#observer, callback, event);
+    const kept = this.#kept;
+    // What callbacks cause comes after what is there.
+    for (let index = 0; index < this.#end; index += 2) {
+      quietly(this.#observer, kept[index] as Callback, kept[index + 1] as PoolEvent);
+      kept[index + 1] = undefined;
     }
+    if (this.#end > MOST_KEPT) this.#kept = [];
+    this.#end = 0;
   }
 }
 

@@ -182,7 +182,8 @@ export interface PoolOptions<C = unknown> {
   readonly name?: string;
   /**
    * A lease that is held for longer is told to the observer as `leaked`, once, with its label and, if one was taken, the
-   * stack of its acquire: at most one is taken in a millisecond. Greater than 0, `Infinity` allowed.
+   * stack of its acquire: at most one is taken in a millisecond, and a hundredth of the time goes into them. Greater than 0,
+   * `Infinity` allowed.
    *
    * @default {Infinity}
    */

@@ -316,11 +316,11 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       forgotten: (slot) => removal.destroy(slot, "collected"),
       registry: engineRegistry,
     });
-    this.#sites = resolved.leakAfterMs === Infinity ? undefined : new Sites(turn);
+    this.#sites = resolved.leakAfterMs === Infinity ? undefined : new Sites(turn, clock);
     this.#nesting = context === undefined
       ? undefined
-      : new Nesting<C>({ current: context.contextVariable(), turn, bag, sizes, queue });
-    this.#isPlain = context === undefined && !hasReaders && !events.on;
+      : new Nesting<C>({ current: context.contextVariable(), turn, clock, bag, sizes, queue });
+    this.#isPlain = context === undefined && !hasReaders && !events.on && this.#sites === undefined;
     const lending = this.#lending = new Lending<C>({
       sizes,
       countsUses,
@@ -449,17 +449,21 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
-    if (options === undefined && this.#sites === undefined) {
-      const lease = this.#lending.lendIdle();
+    const site = this.#sites === undefined ? undefined : this.#sites.note(options?.label);
+    if (options === undefined) {
+      const lease = this.#lending.lendIdle(site);
       if (lease !== undefined) return Promise.resolve(lease);
-      if (this.#alwaysQueues && this.#closing.isOpen) return new Promise(this.#queueUp);
+      if (this.#alwaysQueues && this.#closing.isOpen) {
+        if (!this.#isPlain) this.#site = site;
+        return new Promise(this.#queueUp);
+      }
     }
     const promise = new Promise<Lease<C>>(this.#executor);
     const lent = this.#lent;
     const refused = this.#refused;
     // Kept, they would keep the lease from being collected.
     this.#lent = this.#refused = noop;
-    this.#lend(lent, refused, options, PROMISED_TO_ONE);
+    this.#lend(lent, refused, options, PROMISED_TO_ONE, site);
     return promise;
   }
 
@@ -494,7 +498,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   ): void => {
     const timeoutMs = this.#acquireTimeoutMs;
     if (!this.#isPlain) {
-      this.#enqueue(lent, refused, timeoutMs, undefined, PROMISED, undefined);
+      const site = this.#site;
+      this.#site = undefined;
+      this.#enqueue(lent, refused, timeoutMs, undefined, PROMISED, site);
       return;
     }
     // What that does for most pools, in fewer steps: each shows where a thousand wait at a time.
@@ -507,6 +513,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   };
 
   // One executor for all promises: a closure for each waiter of a hundred thousand would be memory for nothing.
+  /** Where the acquire that is about to wait was made, if that is known. */
+  #site: Site | undefined;
   #lent: (lease: Lease<C>) => void = noop;
   #refused: (error: unknown) => void = noop;
   readonly #executor = (
@@ -571,6 +579,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     refused: (error: unknown) => void,
     options: AcquireOptions | undefined,
     wishes: Wishes,
+    noted: Site | undefined = this.#siteOf(options?.label),
   ): Waiter<C> | undefined {
     let timeoutMs = this.#options.acquireTimeoutMs;
     let signal: AbortSignal | undefined;
@@ -588,7 +597,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       label = options.label;
       if (signal?.aborted) return void refused(signal.reason);
     }
-    const site = this.#siteOf(label);
+    const site = noted ?? (label === undefined ? undefined : { label, stack: undefined });
     if (!this.#closing.isOpen) return this.#refuse(refused, new PoolClosedError(), site);
     const lease = this.#lending.lend(wish, site);
     if (lease !== undefined) {
@@ -604,8 +613,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
 
   /** What is known of who is asking now. */
   #siteOf(label: string | undefined): Site | undefined {
-    if (this.#sites !== undefined) return this.#sites.note(label);
-    return label === undefined ? undefined : { label, stack: undefined };
+    return this.#sites?.note(label);
   }
 
   #refuse(

@@ -69,9 +69,7 @@ export class Waiting<C> implements WaiterHome<C> {
         signal,
       );
     this.#queue.push(waiter);
-    if (this.#events.on) {
-      this.#events.tell("waiting", { waiters: this.#queue.size, label: site?.label });
-    }
+    if (this.#events.on) this.#events.tellWaiting(this.#queue.size, site?.label);
     return waiter;
   }
 

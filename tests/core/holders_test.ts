@@ -17,7 +17,7 @@ test("longestHolders() finds three, the longest first, of those that are alone",
 
 test("describeHolders() names holders by label, place, or number (W-14)", () => {
   let now = 5;
-  const sites = new Sites({ now: () => now });
+  const sites = new Sites({ now: () => now }, { now: () => now });
   const { stack } = sites.note(undefined) ?? {};
   now++;
   const named = sites.note("import");
@@ -34,12 +34,26 @@ test("describeHolders() names holders by label, place, or number (W-14)", () => 
 
 test("Sites takes one stack in a millisecond, and keeps every label", () => {
   let now = 5;
-  const sites = new Sites({ now: () => now });
+  const sites = new Sites({ now: () => now }, { now: () => now });
   assertMatch(sites.note("a")?.stack ?? "", /holders_test/);
   assertEquals(sites.note(undefined), undefined);
   assertEquals(sites.note("b"), { label: "b", stack: undefined });
   now = 6;
   assertMatch(sites.note(undefined)?.stack ?? "", /holders_test/);
+});
+
+test("Sites spends no more than a hundredth of the time on stacks, though the first took longer than any", () => {
+  let now = 0;
+  let tookMs = 0.2;
+  let readings = 0;
+  const sites = new Sites({ now: () => now }, { now: () => readings++ % 2 * tookMs });
+  const takes = () => sites.note(undefined) !== undefined;
+  assertEquals([takes(), (now = 19, takes()), (now = 20, tookMs = 900, takes())], [
+    true,
+    false,
+    true,
+  ]);
+  assertEquals([(now = 69, takes()), (now = 70, takes())], [false, true]);
 });
 
 test("callSite() is the first frame that is not of this package", () => {

@@ -1,4 +1,4 @@
-import { type Driver, type Lease, Pool } from "../../../mod.ts";
+import { type Driver, type Lease, Pool, type PoolOptions } from "../../../mod.ts";
 import type { Connection, Subject, SubjectKind } from "../subject.ts";
 
 /** A driver that is always ready and never loses anything: what is measured is the pool. */
@@ -48,16 +48,26 @@ class InstantDriver implements Driver<Connection> {
   }
 }
 
+/**
+ * This module's pools.
+ *
+ * @param options What they have beside a limit and a deadline.
+ * @returns How to make them.
+ */
+export function kindWith(options: PoolOptions<Connection>): SubjectKind {
+  return {
+    defaultTimeoutMs: 10_000,
+    cancels: true,
+    create({ max, acquireTimeoutMs }): Subject<Lease<Connection>> {
+      const pool = new Pool(new InstantDriver(), { ...options, max, acquireTimeoutMs });
+      return {
+        acquire: () => pool.acquire(),
+        acquireUntil: (signal) => pool.acquire({ signal }),
+        release: (lease) => lease.release(),
+      };
+    },
+  };
+}
+
 /** This module. */
-export const kind: SubjectKind = {
-  defaultTimeoutMs: 10_000,
-  cancels: true,
-  create({ max, acquireTimeoutMs }): Subject<Lease<Connection>> {
-    const pool = new Pool(new InstantDriver(), { max, acquireTimeoutMs });
-    return {
-      acquire: () => pool.acquire(),
-      acquireUntil: (signal) => pool.acquire({ signal }),
-      release: (lease) => lease.release(),
-    };
-  },
-};
+export const kind: SubjectKind = kindWith({});
