@@ -68,6 +68,8 @@ export interface OpeningParts<C> {
   readonly options: OpeningOptions<C>;
   /** Source of time, timers and chance. */
   readonly clock: Clock;
+  /** Runs a function in nobody's context, where the runtime can: connections outlive who asked for them first. */
+  readonly root: ((fn: () => void) => void) | undefined;
   /** How many there may be, and how many at a time. */
   readonly sizes: Pick<Sizes, "max" | "maxPendingConnects">;
   /** Whether the pool lends. */
@@ -178,6 +180,12 @@ export class Opening<C> {
     bag.add(slot);
     events.tell("connecting", { background });
     this.#attempts++;
+    const { root } = this.#parts;
+    if (root === undefined) this.#open(slot, steady);
+    else root(() => this.#open(slot, steady));
+  }
+
+  #open(slot: Slot<C>, steady: SteadyConnection<C>): void {
     steady.open().then(
       (connection) => {
         this.#attempts--;

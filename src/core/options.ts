@@ -190,7 +190,7 @@ export interface PoolOptions<C = unknown> {
   readonly leakAfterMs?: number;
   /**
    * What the runtime knows of control flow; the entries of the runtimes give their own. With it acquires that can never be
-   * served are refused (`DeadlockError`), and observers are called in nobody's context.
+   * served are refused (`DeadlockError`), and timers, connects, the session's set-up and observers are in nobody's context.
    */
   readonly context?: Pick<Runtime, "contextVariable" | "root">;
   /**

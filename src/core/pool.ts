@@ -47,6 +47,7 @@ import { tellRefused } from "./refusal_reason.ts";
 import { enter, leave, type ManagedPool } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
+import { inNoContext } from "./root_options.ts";
 import { ServiceRate } from "./service_rate.ts";
 import { PoolSharedLease, type SharedLease } from "./shared_lease.ts";
 import { mostConnections } from "./sharing.ts";
@@ -146,8 +147,11 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
-    const resolved = this.#options = resolvePoolOptions<C>(options, mostConnections(driver));
-    const { clock, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
+    const resolved = this.#options = inNoContext(
+      resolvePoolOptions<C>(options, mostConnections(driver)),
+    );
+    const { clock, context, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;
+    const root = context === undefined ? undefined : (fn: () => void): void => context.root(fn);
     this.#acquireTimeoutMs = acquireTimeoutMs;
     this.#alwaysQueues = acquireTimeoutMs !== 0 && maxWaiters === Infinity &&
       resolved.unavailable === "wait" && resolved.lateWaiters === "queue";
@@ -182,8 +186,6 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       this.#maintenance.slept(gapMs);
     }, () => watch.pace());
     this.#name = enter(this, resolved.name);
-    const { context } = resolved;
-    const root = context === undefined ? undefined : (fn: () => void): void => context.root(fn);
     const events = this.#events = new Events(resolved.observer, this, turn, root);
     const generations = this.#generations = new Generations(clock, events);
     const slowStart = this.#slowStart = new SlowStart(sizes);
@@ -390,6 +392,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       driver,
       options: resolved,
       clock: turn,
+      root,
       sizes,
       life,
       bag,

@@ -134,7 +134,7 @@ export function createPoolOn(runtime: Runtime): CreatePool {
   ): PostgresPool<T> => {
     const { url, pool, postgres, front } = splitOptions<T>(urlOrOptions, options);
     return PostgresPool.create<T>(
-      new PostgresDriver(runtime, resolvePostgresOptions(url, postgres)),
+      new PostgresDriver(runtime, resolvePostgresOptions(url, postgres, runtime)),
       { context: runtime, ...pool },
       front,
     );

@@ -7,7 +7,6 @@
 import { ScopeError } from "../core/errors.ts";
 import type { ContextVariable } from "../core/runtime.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
-import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
 import type { Gate } from "../driver/postgres/sql.ts";
 import type { PostgresPool } from "./postgres_pool.ts";
 
@@ -18,8 +17,6 @@ export type WaitUntil = (promise: Promise<unknown>) => void;
 export interface InvocationHost<T extends PostgresTypes> {
   /** The invocation that runs. */
   readonly current: ContextVariable<Invocation<T>>;
-  /** Captures the caller's context. */
-  readonly capture: () => <R>(fn: () => R) => R;
   /**
    * Makes a pool.
    *
@@ -100,27 +97,11 @@ export class Invocation<T extends PostgresTypes> implements Gate {
     return current !== undefined && current !== this;
   }
 
-  refusal(query?: PorsagerQuery): Error | undefined {
+  refusal(): Error | undefined {
     const current = this.#host.current.get();
     if (current !== this) return current === undefined ? outsideError() : foreignError();
     if (this.#state === "closed") return overError();
-    if (query !== undefined) keepContext(query, this.#host.capture);
     return undefined;
-  }
-}
-
-/** Callbacks of a query are called by the socket, which is in nobody's context. */
-function keepContext(
-  query: PorsagerQuery,
-  capture: () => <R>(fn: () => R) => R,
-): void {
-  const { forEachFn, cursorFn } = query;
-  if (forEachFn === undefined && cursorFn === undefined) return;
-  const inContext = capture();
-  for (const [name, callback] of Object.entries({ forEachFn, cursorFn })) {
-    if (typeof callback !== "function") continue;
-    const wrapped = (...args: unknown[]): unknown => inContext(() => callback(...args));
-    Object.assign(query, { [name]: wrapped });
   }
 }
 

@@ -52,7 +52,7 @@ export class GuardedRoute implements Route {
   }
 
   send(query: PorsagerQuery): void {
-    const refusal = this.#gate.refusal(query);
+    const refusal = this.#gate.refusal();
     if (refusal === undefined) this.#route.send(query);
     else refuse(query, refusal);
   }

@@ -78,8 +78,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     const lease = this.#lease;
     const { template, prototype, gate } = this.#context;
     const route = new Session(
-      (query) =>
-        gate?.refusal(query) ?? (lease.released ? new LeaseReleasedError() : lease.connection),
+      () => gate?.refusal() ?? (lease.released ? new LeaseReleasedError() : lease.connection),
       this.#limits,
     );
     return Object.assign(createSql<T>(template, route, prototype), {

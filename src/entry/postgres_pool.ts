@@ -110,9 +110,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       ...options,
       session: typeof session === "function"
         ? (connection) =>
-          driver.inNoContext(() =>
-            setUp(session, createSql<T>(driver.template, new Session(() => connection)))
-          )
+          setUp(session, createSql<T>(driver.template, new Session(() => connection)))
         : session,
     });
     // It belongs to one request: others could do nothing with it.

@@ -77,7 +77,7 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
   ): ScopedPool<T> => {
     const read = (text: string): Source<T> => {
       const { url, pool, postgres, front } = splitOptions<T>(text, options);
-      const resolved = resolvePostgresOptions(url, postgres);
+      const resolved = resolvePostgresOptions(url, postgres, runtime);
       const { address, tls } = resolved.endpoint;
       check(address, {
         secureTransport: tls === undefined ? "off" : tls.direct ? "on" : "starttls",
@@ -96,7 +96,6 @@ export function createScopedPoolOn({ runtime, waitUntil, check }: ScopedRuntime)
     resolvePoolOptions(source.pool);
     return ScopedPool.create<T>({
       current: runtime.contextVariable(),
-      capture: runtime.capture,
       makePool(gate) {
         const text = typeof url === "function" ? urlFrom(url) : url;
         if (text !== source.url) source = read(text);

@@ -92,8 +92,8 @@ export class SharedPostgresLease<T extends PostgresTypes = Record<never, never>>
     const share = this.#share;
     const { template, gate } = this.#context;
     const route = new SharedSession(
-      (query) => {
-        const refusal = gate?.refusal(query);
+      () => {
+        const refusal = gate?.refusal();
         if (refusal !== undefined) return refusal;
         if (share.released) return new LeaseReleasedError();
         share.begun();

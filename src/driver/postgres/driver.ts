@@ -76,6 +76,11 @@ export class PostgresDriver implements Driver<PostgresConnection> {
   }
 
   connect(options?: DriverConnectOptions): Promise<PostgresConnection> {
+    // A connection, and who is asked for its password, outlive whoever needs it first.
+    return this.#runtime.root(() => this.#connect(options));
+  }
+
+  #connect(options: DriverConnectOptions | undefined): Promise<PostgresConnection> {
     const signal = options?.signal;
     const { template, endpoint, pooled, login, readerLogin } = this.#options;
     const reader = options?.readOnly === true ? readerLogin : undefined;
@@ -99,17 +104,6 @@ export class PostgresDriver implements Driver<PostgresConnection> {
       return connection;
     };
     return template.options.fetch_types ? this.#types.enter(open, signal) : open(false);
-  }
-
-  /**
-   * Runs something in no user's context, as that of a connection outlives that of who asked for it first.
-   *
-   * @internal
-   * @param fn What to run.
-   * @returns What it returns.
-   */
-  inNoContext<R>(fn: () => R): R {
-    return this.#runtime.root(fn);
   }
 
   /** Makes the next connection learn the types anew, for those created since. */
@@ -221,5 +215,5 @@ export function postgresDriver<T extends PostgresTypes = Record<never, never>>(
   options: PostgresDriverOptions<T>,
 ): PostgresDriver {
   const { runtime, url, ...rest } = options;
-  return new PostgresDriver(runtime, resolvePostgresOptions(url, rest));
+  return new PostgresDriver(runtime, resolvePostgresOptions(url, rest, runtime));
 }

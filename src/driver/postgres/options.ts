@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { SocketAddress } from "../../core/runtime.ts";
+import type { Runtime, SocketAddress } from "../../core/runtime.ts";
 import type { Endpoint } from "./dial.ts";
 import {
   type GivenOptions,
@@ -168,6 +168,8 @@ export interface ResolvedPostgresOptions {
  *
  * @param url Connection URL; `undefined` to take all from the options and the environment.
  * @param options porsager's names.
+ * @param runtime Has what is called in between run in its place: observers in nobody's context, callbacks of queries in that of
+ * who wrote them. Without one they run wherever they are called.
  * @returns What the driver needs.
  * @throws {TypeError} If the URL is bad, names several hosts, or an option is wrong or does not exist. The message
  * never shows the URL, as it may hold a password.
@@ -175,6 +177,7 @@ export interface ResolvedPostgresOptions {
 export function resolvePostgresOptions<T extends PostgresTypes>(
   url: string | undefined,
   options: PostgresOptions<T>,
+  runtime?: Pick<Runtime, "capture" | "root">,
 ): ResolvedPostgresOptions {
   checkOptions(options);
   const fromUrl = url === undefined ? {} : readUrl(url);
@@ -183,9 +186,10 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
     ...pooledOptions(given),
     connection: { ...fromUrl.parameters, ...options.connection },
     // Without one porsager prints notices.
-    onnotice: quietly(options.onnotice) ?? (() => {}),
-    onparameter: quietly(options.onparameter),
-    onclose: quietly(options.onclose),
+    onnotice: quietly(options.onnotice, runtime) ?? (() => {}),
+    onparameter: quietly(options.onparameter, runtime),
+    onclose: quietly(options.onclose, runtime),
+    ...(typeof options.debug === "function" && { debug: inRoot(options.debug, runtime) }),
   }, refuseSocket);
   checkParsed(parsed);
   const pooled = given.pooler === "transaction";
@@ -195,7 +199,7 @@ export function resolvePostgresOptions<T extends PostgresTypes>(
   const policy = tlsPolicy(parsed.ssl, parsed.sslnegotiation, hostname);
   const keepAlive = Number(parsed.keep_alive ?? 0);
   return {
-    template: createTemplate(parsed),
+    template: createTemplate(parsed, runtime?.capture),
     endpoint: { address, tls: policy, keepAliveMs: keepAlive > 0 ? keepAlive * 1000 : 0 },
     pooled,
     login: { user: parsed.user, pass: parsed.pass, connection: parsed.connection },
@@ -484,13 +488,22 @@ function decode(text: string, part: string): string {
  */
 function quietly<Args extends unknown[]>(
   callback: ((...args: Args) => unknown) | undefined,
+  runtime: Pick<Runtime, "root"> | undefined,
 ): ((...args: Args) => void) | undefined {
   if (callback === undefined) return undefined;
-  return (...args) => {
+  return inRoot((...args: Args): void => {
     try {
       callback(...args);
     } catch {
       // An observer that throws never hurts.
     }
-  };
+  }, runtime);
+}
+
+/** Has a function called in nobody's context: it must not hear of whoever happens to come by. */
+function inRoot<Args extends unknown[], Result>(
+  fn: (...args: Args) => Result,
+  runtime: Pick<Runtime, "root"> | undefined,
+): (...args: Args) => Result {
+  return runtime === undefined ? fn : (...args) => runtime.root(() => fn(...args));
 }

@@ -10,6 +10,7 @@
  */
 
 import postgres from "postgres";
+import type { Runtime } from "../../core/runtime.ts";
 import type { BothWays, Login, ParsedOptions, ParsedTransform } from "./parse_options.ts";
 import type { STATEMENT, Statement } from "./statement.ts";
 
@@ -61,8 +62,8 @@ export interface PorsagerQuery extends Promise<unknown> {
   /** Set for cursors. */
   readonly cursorRows?: number;
   /** Set for `forEach` and cursors: the caller's own function runs while the answer is read. */
-  readonly forEachFn?: unknown;
-  readonly cursorFn?: (rows: unknown) => unknown;
+  forEachFn?: (...args: unknown[]) => unknown;
+  cursorFn?: (rows: unknown) => unknown;
   /** Stack of where the query was written. */
   readonly origin: string;
 }
@@ -101,6 +102,8 @@ export interface Template {
    * taking a lease.
    */
   readonly prototype: object;
+  /** Captures the caller's context, for the callbacks of a query, where the runtime is known. */
+  readonly capture?: Runtime["capture"];
 }
 
 /**
@@ -150,9 +153,10 @@ export function refuseSocket(): never {
  * Makes a client that never connects.
  *
  * @param options Parsed, with {@linkcode refuseSocket} for a socket. They are taken as they are, and shared.
+ * @param capture Captures the caller's context.
  * @returns The client and what it is made of.
  */
-export function createTemplate(options: ParsedOptions): Template {
+export function createTemplate(options: ParsedOptions, capture?: Runtime["capture"]): Template {
   const sql = postgres(options as unknown as postgres.Options<Record<never, never>>);
   const { constructor } = sql.unsafe("");
   return {
@@ -165,6 +169,7 @@ export function createTemplate(options: ParsedOptions): Template {
       array: sql.array,
       json: sql.json,
     }),
+    capture,
   };
 }
 

@@ -12,7 +12,7 @@ import { type StatementLimits, watch } from "./statement_limits.ts";
 
 /** Sends statements on one connection, until the borrower's time is over. */
 export class Session implements Route {
-  readonly #connection: (query: PorsagerQuery) => PostgresConnection | Error;
+  readonly #connection: () => PostgresConnection | Error;
   readonly #limits: StatementLimits | undefined;
   readonly #listener: StatementListener | undefined;
 
@@ -22,7 +22,7 @@ export class Session implements Route {
    * @param listener Told how each statement ends.
    */
   constructor(
-    connection: (query: PorsagerQuery) => PostgresConnection | Error,
+    connection: () => PostgresConnection | Error,
     limits?: StatementLimits,
     listener?: StatementListener,
   ) {
@@ -34,7 +34,7 @@ export class Session implements Route {
   send(query: PorsagerQuery): void {
     // As in porsager: the listener hears of the failure, so one that nobody awaits must not end the process.
     if (this.#listener?.failed !== undefined) query.catch(ignore);
-    const connection = this.#connection(query);
+    const connection = this.#connection();
     if (connection instanceof Error) return refuse(query, connection);
     const statement = new Statement(query, this.#listener);
     if (watch(statement, this.#limits)) {

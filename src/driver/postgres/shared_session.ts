@@ -15,7 +15,7 @@ import { type StatementLimits, watch } from "./statement_limits.ts";
 
 /** Sends single statements behind those of others, until the borrower's time is over. */
 export class SharedSession implements Route {
-  readonly #connection: (query: PorsagerQuery) => PostgresConnection | Error;
+  readonly #connection: () => PostgresConnection | Error;
   readonly #limits: StatementLimits | undefined;
   readonly #listener: StatementListener;
 
@@ -25,7 +25,7 @@ export class SharedSession implements Route {
    * @param listener Told how each statement ends.
    */
   constructor(
-    connection: (query: PorsagerQuery) => PostgresConnection | Error,
+    connection: () => PostgresConnection | Error,
     limits: StatementLimits | undefined,
     listener: StatementListener,
   ) {
@@ -37,7 +37,7 @@ export class SharedSession implements Route {
   send(query: PorsagerQuery): void {
     const refusal = refusalToShare(query);
     if (refusal !== undefined) return refuse(query, refusal);
-    const connection = this.#connection(query);
+    const connection = this.#connection();
     if (connection instanceof Error) return refuse(query, connection);
     const statement = new Statement(query, this.#listener);
     const limits = this.#limits;

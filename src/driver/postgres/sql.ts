@@ -35,10 +35,9 @@ export interface Gate {
   /**
    * Asks before something is sent.
    *
-   * @param query What is sent, if it is a query of the user's; its callbacks will run in the user's context.
    * @returns Why it must not be; `undefined` if it may.
    */
-  refusal(query?: PorsagerQuery): Error | undefined;
+  refusal(): Error | undefined;
 }
 
 /** An `sql` while it is put together. */
@@ -88,10 +87,12 @@ export function createSql<T extends PostgresTypes>(
   route: Route,
   prototype: object = template.prototype,
 ): BaseSql<T> {
-  const { sql: source, Query, options: { debug } } = template;
+  const { sql: source, Query, capture, options: { debug } } = template;
   const send = (query: PorsagerQuery): void => {
     // Cancelled before it was awaited: settled already.
-    if (!query.cancelled) route.send(query);
+    if (query.cancelled) return;
+    if (capture !== undefined) keepContext(query, capture);
+    route.send(query);
   };
   const handler: typeof send & { debug?: unknown } = send;
   if (debug) handler.debug = debug;
@@ -173,6 +174,15 @@ function tag(context: TagContext, first: unknown, ...rest: unknown[]): unknown {
   return isTemplate(first)
     ? new Query(first, rest, handler, cancel)
     : (source as (...all: unknown[]) => unknown)(first, ...rest);
+}
+
+/** Callbacks of a query are called by the socket, which is in nobody's context: they get their caller's. */
+function keepContext(query: PorsagerQuery, capture: () => <R>(fn: () => R) => R): void {
+  const { forEachFn, cursorFn } = query;
+  if (forEachFn === undefined && cursorFn === undefined) return;
+  const inContext = capture();
+  if (forEachFn !== undefined) query.forEachFn = (...args) => inContext(() => forEachFn(...args));
+  if (cursorFn !== undefined) query.cursorFn = (rows) => inContext(() => cursorFn(rows));
 }
 
 function isTemplate(first: unknown): first is TemplateStringsArray {

@@ -394,7 +394,7 @@ class Scope {
   /** Makes the route of an `sql`. */
   route(limits?: StatementLimits): Session {
     return new Session(
-      (query) => this.#refusal(query) ?? this.#connection,
+      () => this.#refusal() ?? this.#connection,
       limits,
       this.listener,
     );
@@ -410,10 +410,10 @@ class Scope {
     if (refusal !== undefined) throw refusal;
   }
 
-  #refusal(query?: PorsagerQuery): Error | undefined {
+  #refusal(): Error | undefined {
     return this.#ended
       ? new LeaseReleasedError(`Cannot use the ${this.#kind} as it has ended`)
-      : this.#gate?.refusal(query);
+      : this.#gate?.refusal();
   }
 
   /** "current transaction is aborted" (25P02) only says that something failed before: what, is more useful. */

@@ -38,6 +38,7 @@ function bench() {
       maxLifetimeMs: Infinity,
     },
     clock,
+    root: undefined,
     sizes,
     life,
     bag,
