@@ -65,6 +65,7 @@ export type {
   DeadlockEvent,
   GaveUpEvent,
   HolderEvent,
+  LeftOpenEvent,
   LostEvent,
   OutageBeganEvent,
   OutageEndedEvent,
@@ -87,6 +88,8 @@ export type {
   PoolReadyOptions,
 } from "./src/core/options.ts";
 export { Pool } from "./src/core/pool.ts";
+export { Scope } from "./src/core/scope.ts";
+export type { OpenScopeOptions, ScopedOptions, ScopeOptions } from "./src/core/scope_options.ts";
 export { type ManagedPool, pools } from "./src/core/registry.ts";
 export type {
   ConnectOptions,

@@ -310,12 +310,17 @@ export class DeadlockError extends SteadyError {
    * Makes the error.
    *
    * @param holders Who has the connections.
+   * @param message What was asked for, and why it can never be had, if it is another reason than usual.
    */
-  constructor(holders: readonly Holder[]) {
+  constructor(
+    holders: readonly Holder[],
+    message =
+      "Cannot acquire a connection within the callback of use() or transaction() as all are held by callbacks that wait " +
+      "for another one",
+  ) {
     super(
       "POOL_DEADLOCK",
-      "Cannot acquire a connection within the callback of use() or transaction() as all are held by callbacks that wait " +
-        `for another one: ${describeHolders(holders)}`,
+      `${message}: ${describeHolders(holders)}`,
       { outcome: "not-applied", retryable: false },
     );
     this.holders = holders;
@@ -359,8 +364,8 @@ export class LeaseReleasedError extends SteadyError {
 }
 
 /**
- * Connections belong to one request here (workerd), and this was used outside of any, in another one, or after its end;
- * nothing was sent.
+ * A scope was used after its end, or something that belongs to one outside of any: such as on workerd, where connections
+ * belong to one request. Nothing was sent.
  */
 export class ScopeError extends SteadyError {
   /**

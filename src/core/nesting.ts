@@ -9,6 +9,8 @@ import { DeadlockError } from "./errors.ts";
 import type { Holder } from "./holders.ts";
 import type { Lease } from "./lease.ts";
 import type { ContextVariable } from "./runtime.ts";
+import type { Scope } from "./scope.ts";
+import type { ScopeNode } from "./scope_turn.ts";
 import { type Site, Sites } from "./site.ts";
 import type { TurnClock } from "./turn_clock.ts";
 import type { Waiter } from "./waiter.ts";
@@ -19,16 +21,26 @@ import type { Waiter } from "./waiter.ts";
  */
 const STACK_EVERY_MS = 1_000;
 
-/** A call of `use`, with the connection that it has until its callback is over. */
+/** A call of `use`, or a scope, with the connection that it has until its callback is over. */
 export interface Holding<C> {
   /** What it has. */
-  readonly lease: Lease<C>;
+  readonly lease: Pick<Lease<C>, "epoch" | "released" | "lost">;
   /** Since when. */
   readonly since: number;
   /** Where it was called, if that is known. */
   readonly site: Site | undefined;
   /** The call in whose callback it was made. */
   readonly outer: Holding<C> | undefined;
+  /** Which of a scope's callbacks runs; then what it has is the scope's. */
+  readonly inScope?: ScopePlace<C> | undefined;
+}
+
+/** A scope, and where in it something stands. */
+export interface ScopePlace<C> {
+  /** The scope. */
+  readonly scope: Scope<C>;
+  /** Where in it. */
+  readonly node: ScopeNode<C>;
 }
 
 /** What is asked about the pool. */
@@ -114,12 +126,12 @@ export class Nesting<C> {
     const blocked = this.#blocked();
     addCalls(blocked, holding);
     if (blocked.size < bag.total) return undefined;
-    return new DeadlockError([...blocked].map((each) => this.#holderOf(each)));
+    return new DeadlockError([...blocked.values()].map((each) => this.#holderOf(each)));
   }
 
   /** The calls that have a connection and wait for another. */
-  #blocked(): Set<Holding<C>> {
-    const blocked = new Set<Holding<C>>();
+  #blocked(): Blocked<C> {
+    const blocked: Blocked<C> = new Map();
     for (const [waiter, holding] of this.#waits) {
       if (this.#parts.queue.has(waiter)) addCalls(blocked, holding);
       else this.#waits.delete(waiter);
@@ -133,10 +145,14 @@ export class Nesting<C> {
   }
 }
 
+/** Calls that wait for a connection, by what they have: a scope may have several that wait. */
+type Blocked<C> = Map<Holding<C>["lease"], Holding<C>>;
+
 /** Adds a call, and those in whose callbacks it was made: they wait for it. */
-function addCalls<C>(calls: Set<Holding<C>>, holding: Holding<C>): void {
+function addCalls<C>(calls: Blocked<C>, holding: Holding<C>): void {
   for (let call: Holding<C> | undefined = holding; call !== undefined; call = call.outer) {
+    const { lease } = call;
     // One that has given back, or lost, what it had, holds nothing.
-    if (!call.lease.released && !call.lease.lost) calls.add(call);
+    if (!lease.released && !lease.lost && !calls.has(lease)) calls.set(lease, call);
   }
 }

@@ -224,6 +224,20 @@ export interface HolderEvent extends ConnectionEvent {
   readonly stack: string | undefined;
 }
 
+/** A scope ended before something in it did: that is rolled back. */
+export interface LeftOpenEvent extends ConnectionEvent {
+  /** Name of the scope. */
+  readonly scope: string;
+  /** What: a lease, the callback of a `use`, a transaction by `transaction()` or by hand. */
+  readonly kind: "lease" | "callback" | "transaction";
+  /** How long it has had the connection, in milliseconds; `undefined` for a transaction by hand. */
+  readonly heldMs: number | undefined;
+  /** The `label` it was asked for with. */
+  readonly label: string | undefined;
+  /** Where it was asked for, if a stack was taken: at most a hundredth of the time goes into them. */
+  readonly stack: string | undefined;
+}
+
 /** Acquires wait for each other and can never be served; the one that closed the circle was refused. */
 export interface DeadlockEvent extends PoolEvent {
   /** What its caller gets. */
@@ -284,6 +298,8 @@ export interface PoolEvents {
   collected: HolderEvent;
   /** Acquires wait for each other. */
   deadlock: DeadlockEvent;
+  /** A scope ended before something in it did. */
+  leftOpen: LeftOpenEvent;
 }
 
 /**
@@ -336,6 +352,7 @@ const POOL_EVENT_NAMES: ReadonlySet<string> = new Set<keyof PoolEvents>([
   "leaked",
   "collected",
   "deadlock",
+  "leftOpen",
 ]);
 
 /**

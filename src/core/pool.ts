@@ -27,7 +27,7 @@ import { Losses } from "./losses.ts";
 import { Maintenance } from "./maintenance.ts";
 import { Multiplexer } from "./multiplexer.ts";
 import { type CloseReason, Events } from "./observer.ts";
-import { Nesting } from "./nesting.ts";
+import { type Holding, Nesting } from "./nesting.ts";
 import { Opening } from "./opening.ts";
 import {
   type AcquireOptions,
@@ -48,6 +48,10 @@ import { enter, leave, type ManagedPool } from "./registry.ts";
 import { Removal } from "./removal.ts";
 import { Returning } from "./returning.ts";
 import { inNoContext } from "./root_options.ts";
+import type { ContextVariable } from "./runtime.ts";
+import type { Scope } from "./scope.ts";
+import type { OpenScopeOptions, ScopedOptions, ScopeOptions } from "./scope_options.ts";
+import { Scopes } from "./scopes.ts";
 import { ServiceRate } from "./service_rate.ts";
 import { PoolSharedLease, type SharedLease } from "./shared_lease.ts";
 import { mostConnections } from "./sharing.ts";
@@ -77,6 +81,8 @@ import {
   type Wishes,
 } from "./wish.ts";
 
+/** Deadline of a wait for a scope's own connection in a pool that never queues, in milliseconds. */
+const LINE_TIMEOUT_MS = 10_000;
 /** A connection that is lost so soon after it became idle is a setback, in milliseconds. */
 const SHORT_LIVED_MS = 1_000;
 
@@ -116,6 +122,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #sites: Sites | undefined;
   /** Finds acquires that wait for each other, where the runtime is known. */
   readonly #nesting: Nesting<C> | undefined;
+  /** Tells in whose callback, and in which scope, the caller runs, where the runtime is known. */
+  readonly #current: ContextVariable<Holding<C>> | undefined;
+  /** Made with the first scope: a pool without any asks for none. */
+  #scopes: Scopes<C> | undefined;
   readonly #usage = new Usage<C>(this.#bag);
   readonly #queue: WaiterQueue<C>;
   readonly #generations: Generations;
@@ -319,9 +329,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       registry: engineRegistry,
     });
     this.#sites = resolved.leakAfterMs === Infinity ? undefined : new Sites(turn, clock);
-    this.#nesting = context === undefined
-      ? undefined
-      : new Nesting<C>({ current: context.contextVariable(), turn, clock, bag, sizes, queue });
+    const current = this.#current = context?.contextVariable<Holding<C>>();
+    this.#nesting = current && new Nesting<C>({ current, turn, clock, bag, sizes, queue });
     this.#isPlain = context === undefined && !hasReaders && !events.on && this.#sites === undefined;
     const lending = this.#lending = new Lending<C>({
       sizes,
@@ -452,6 +461,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   acquire(options?: AcquireOptions): Promise<Lease<C>> {
+    if (this.#scopes !== undefined) {
+      const scope = this.#scopes.current;
+      if (scope !== undefined) return scope.acquire(options);
+    }
     const site = this.#sites === undefined ? undefined : this.#sites.note(options?.label);
     if (options === undefined) {
       const lease = this.#lending.lendIdle(site);
@@ -536,6 +549,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    */
   tryAcquire(): Lease<C> | undefined {
     if (!this.#closing.isOpen) throw new PoolClosedError();
+    const scope = this.#scopes?.current;
+    if (scope !== undefined) return scope.tryAcquire();
     return this.#lending.lendIdle(this.#sites?.note(undefined));
   }
 
@@ -666,6 +681,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     fn: (lease: Lease<C>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
+    const scope = this.#scopes?.current;
+    if (scope !== undefined) return await scope.use(fn, options);
     const nesting = this.#nesting;
     const site = nesting?.note(options?.label);
     const lease = await this.acquire(options);
@@ -674,6 +691,116 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     } finally {
       lease.release();
     }
+  }
+
+  /**
+   * Runs `fn` such that all it does has one connection, taken when it is first needed: {@linkcode Pool.use} and
+   * {@linkcode Pool.acquire} find it, in whatever function they are called below, one at a time, in the order they came. In
+   * a scope already, that one is used. Where the pool does not know the runtime (`context`), only what goes through the
+   * scope that `fn` is given does so.
+   *
+   * @param fn What to run; is given the scope.
+   * @param options Its name; whether it is a new scope in any case.
+   * @returns What `fn` returns. Nothing is committed, what is left open is rolled back.
+   * @throws What `fn` throws.
+   *
+   * @example One connection
+   * ```ts
+   * import { Pool } from "@steady/pool";
+   * import { runtime } from "@steady/pool/deno";
+   * import { FakeDriver } from "@steady/pool/testing";
+   *
+   * await using pool = new Pool(new FakeDriver(), { context: runtime });
+   * await pool.scope(async () => {
+   *   await pool.use((lease) => lease.connection.run("set k v"));
+   *   console.log(await pool.use((lease) => lease.connection.run("show k"))); // "v"
+   * });
+   * ```
+   */
+  async scope<R>(
+    fn: (scope: Scope<C>) => R | PromiseLike<R>,
+    options?: ScopeOptions,
+  ): Promise<R> {
+    return await this.#scopesMade.run(fn, options);
+  }
+
+  /**
+   * Wraps a handler so that each call runs in a scope: one connection for a request, taken when it is first needed.
+   *
+   * @param handler Called with the arguments of the result: of a server, or any function.
+   * @param options Names of the scopes, how long they last.
+   * @returns A function to be called instead.
+   * @throws {ScopeError} If the pool does not know the runtime (`context`).
+   *
+   * @example A server
+   * ```ts
+   * import { Pool } from "@steady/pool";
+   * import { runtime } from "@steady/pool/deno";
+   * import { FakeDriver } from "@steady/pool/testing";
+   *
+   * const pool = new Pool(new FakeDriver(), { context: runtime });
+   * const handler = pool.scoped(async (request: Request) =>
+   *   new Response(await pool.use((lease) => lease.connection.run(`select ${request.method}`)))
+   * );
+   * console.log(await handler(new Request("http://localhost/")));
+   * ```
+   */
+  scoped<Args extends unknown[], R>(
+    handler: (...args: Args) => R,
+    options?: ScopedOptions,
+  ): (...args: Args) => Promise<Awaited<R>> {
+    return this.#scopesMade.scoped(handler, options);
+  }
+
+  /**
+   * Opens a scope to be used by itself, without async-local storage: by its own methods, not by those of the pool.
+   *
+   * @param options Its name.
+   * @returns The scope; has to be ended, such as by `using`.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   */
+  openScope(options?: OpenScopeOptions): Scope<C> {
+    return this.#scopesMade.open(options);
+  }
+
+  /**
+   * Runs `fn` as if it were in no scope: what it does has connections of its own, such as what is to stay whatever becomes of
+   * a transaction around.
+   *
+   * @param fn What to run.
+   * @returns What `fn` returns.
+   */
+  outside<R>(fn: () => R): R {
+    return this.#scopes === undefined ? fn() : this.#scopes.outside(fn);
+  }
+
+  /**
+   * Finds the scope that the caller is in.
+   *
+   * @returns The scope, which may have ended; `undefined` outside of any.
+   */
+  current(): Scope<C> | undefined {
+    return this.#scopes?.current;
+  }
+
+  get #scopesMade(): Scopes<C> {
+    if (this.#scopes !== undefined) return this.#scopes;
+    const sites = new Sites(this.#turn, this.#options.clock);
+    return this.#scopes = new Scopes<C>({
+      current: this.#current,
+      driver: this.#driver,
+      clock: this.#options.clock,
+      turn: this.#turn,
+      events: this.#events,
+      lineTimeoutMs: this.#acquireTimeoutMs || LINE_TIMEOUT_MS,
+      rollbackTimeoutMs: this.#options.checkTimeoutMs,
+      stats: () => this.#counts(),
+      note: (label) => sites.note(label),
+      source: {
+        lend: (lent, refused, label) => this.lend(lent, refused, { label }),
+        takeBack: (lease) => lease.release(),
+      },
+    });
   }
 
   /**

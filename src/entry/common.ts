@@ -38,6 +38,7 @@ export type {
   DeadlockEvent,
   GaveUpEvent,
   HolderEvent,
+  LeftOpenEvent,
   LostEvent,
   OutageBeganEvent,
   OutageEndedEvent,

@@ -1,0 +1,581 @@
+/**
+ * A scope: a stretch of work that has one connection, taken when it is first needed.
+ *
+ * @module
+ */
+
+import type { Clock } from "./clock.ts";
+import type { ConnectionStatus, Driver } from "./driver.ts";
+import {
+  AcquireTimeoutError,
+  ConnectionLostError,
+  messageOf,
+  ScopeError,
+  SteadyError,
+  TooManyConnectionsError,
+} from "./errors.ts";
+import { describeHolders, type Holder } from "./holders.ts";
+import type { Lease } from "./lease.ts";
+import type { Events } from "./observer.ts";
+import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
+import { rollBack } from "./rolling_back.ts";
+import { ScopeLine } from "./scope_line.ts";
+import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
+import { Visit, type VisitRequest } from "./scope_visit.ts";
+import type { Site } from "./site.ts";
+import type { PoolCounts } from "./stats.ts";
+
+/** Where a scope's connection comes from, and goes to. */
+export interface ScopeSource<C> {
+  /**
+   * Lends a connection.
+   *
+   * @param lent Receives the lease; may be called before `lend` returns.
+   * @param refused Receives the error; may be called before `lend` returns.
+   * @param label Name of the scope.
+   * @returns Ends the wait.
+   */
+  lend(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    label: string,
+  ): () => void;
+  /**
+   * Takes it back.
+   *
+   * @param lease The lease; what is left of a transaction on it is to be rolled back.
+   */
+  takeBack(lease: Lease<C>): void;
+  /** The scope has ended, and nothing of it is under way. */
+  over?(): void;
+}
+
+/** What scopes of one pool share. */
+export interface ScopeParts<C> {
+  /** Tells what connections are doing; rolls back. */
+  readonly driver: Pick<Driver<C>, "execute" | "status">;
+  /** Source of timers. */
+  readonly clock: Clock;
+  /** Tells the time. */
+  readonly turn: Pick<Clock, "now">;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
+  /** Deadline of a wait in line, in milliseconds. */
+  readonly lineTimeoutMs: number;
+  /** Deadline of a rollback, in milliseconds. */
+  readonly rollbackTimeoutMs: number;
+  /** The pool's counts, for errors. */
+  readonly stats: () => PoolCounts;
+  /** Tells where the caller stands, if the runtime is known. */
+  readonly standing: () => ScopeNode<C> | undefined;
+  /** Runs a callback such that what it starts stands in a node. */
+  readonly run: <R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R) => R;
+  /** Notes where a connection is asked for. */
+  readonly note: (label: string | undefined) => Site | undefined;
+}
+
+/**
+ * A stretch of work that has one connection. The first use takes it from the pool, all that follow find it without asking
+ * the pool: single statements in the order written, all else in the order asked for, one at a time; what is started in the
+ * callback of a {@linkcode Scope.use} has the connection within it.
+ *
+ * Its end commits nothing: what is still open is rolled back and told to the observer (`leftOpen`), the connection goes
+ * back, and later uses are rejected. It is bound to one physical connection: once that has answered and is lost, later uses
+ * are rejected, too.
+ *
+ * @example Without async-local storage
+ * ```ts
+ * import { Pool } from "@steady/pool";
+ * import { FakeDriver } from "@steady/pool/testing";
+ *
+ * await using pool = new Pool(new FakeDriver(), { max: 2 });
+ * using scope = pool.openScope({ name: "import" });
+ * await scope.use((lease) => lease.connection.run("set k v"));
+ * console.log(await scope.use((lease) => lease.connection.run("show k"))); // "v"
+ * ```
+ */
+export class Scope<C> implements Disposable, AsyncDisposable {
+  /** Its name, for people. */
+  readonly name: string;
+  readonly #parts: ScopeParts<C>;
+  readonly #source: ScopeSource<C>;
+  readonly #root: ScopeNode<C>;
+  #lease: Lease<C> | undefined;
+  /** Whether anything was answered on the connection: another would not do any more. */
+  #bound = false;
+  #ended = false;
+  /** Whether it has ended and nothing of it is under way. */
+  #over = false;
+  #holds = 0;
+  /** Visits that are in line, or wait for the connection. */
+  readonly #waiting = new Set<Visit<C>>();
+  /** How many visits have, or are about to have, the connection. */
+  #served = 0;
+  readonly #turns = new Set<ScopeTurn<C>>();
+  #cancelOpening: (() => void) | undefined;
+  #isOpening = false;
+
+  /**
+   * Made by a pool.
+   *
+   * @internal
+   * @param name Its name.
+   * @param parts What all scopes of the pool share.
+   * @param source Where its connection comes from.
+   */
+  constructor(name: string, parts: ScopeParts<C>, source: ScopeSource<C>) {
+    this.name = name;
+    this.#parts = parts;
+    this.#source = source;
+    this.#root = { parent: undefined, line: new ScopeLine(), over: false, refusal: nothing };
+  }
+
+  /** Whether it has ended. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Whether it has no connection: none was needed so far, or it was given back, or given up. */
+  get released(): boolean {
+    return this.#lease?.released ?? true;
+  }
+
+  /** Whether its connection was lost. */
+  get lost(): boolean {
+    return this.#lease?.lost ?? false;
+  }
+
+  /** Number of its physical connection, unique in its pool; 0 while it has none. */
+  get epoch(): number {
+    const lease = this.#lease;
+    return lease === undefined || lease.released ? 0 : lease.epoch;
+  }
+
+  /**
+   * Lends its connection to `fn` alone, in turn, and takes it back in any case. What `fn` starts in the scope is done
+   * within: it does not wait for `fn`.
+   *
+   * @param fn What to do with it.
+   * @param options Signal, deadline and label of the wait.
+   * @returns What `fn` returns.
+   * @throws {ScopeError} If the scope has ended.
+   * @throws What {@linkcode Pool.acquire} throws.
+   */
+  async use<R>(
+    fn: (lease: Lease<C>) => R | PromiseLike<R>,
+    options?: AcquireOptions,
+  ): Promise<R> {
+    const turn = await this.take("callback", options);
+    try {
+      return await this.runIn(turn, () => fn(turn));
+    } finally {
+      turn.release();
+    }
+  }
+
+  /**
+   * Lends its connection alone, in turn. Who holds such a lease and waits for another one of the same scope waits for
+   * itself, until the deadline.
+   *
+   * @param options Signal, deadline and label of the wait.
+   * @returns The lease; releasing it passes the connection on within the scope.
+   * @throws {ScopeError} If the scope has ended.
+   * @throws What {@linkcode Pool.acquire} throws.
+   */
+  acquire(options?: AcquireOptions): Promise<Lease<C>> {
+    return this.take("lease", options);
+  }
+
+  /**
+   * Lends its connection alone if that can be done without waiting and without opening one.
+   *
+   * @returns The lease, or `undefined`.
+   * @throws {ScopeError} If the scope has ended.
+   */
+  tryAcquire(): Lease<C> | undefined {
+    if (this.#ended) throw this.#endedError();
+    const lease = this.#lease;
+    if (lease === undefined || isGone(lease)) return undefined;
+    let turn: ScopeTurn<C> | undefined;
+    const parent = this.nodeOf(this.#parts.standing());
+    const visit = this.enter({
+      alone: true,
+      timeoutMs: 0,
+      served: (lease, visit) => {
+        turn = this.#newTurn("lease", lease, visit, parent, undefined);
+      },
+      refused: () => {},
+    }, parent);
+    if (turn === undefined) visit.leave();
+    return turn;
+  }
+
+  /**
+   * Takes its connection alone, in turn.
+   *
+   * @internal
+   * @param kind What for.
+   * @param options Signal, deadline and label of the wait.
+   * @param from Where it is asked for.
+   * @returns The turn; has to be released.
+   */
+  take(
+    kind: ScopeTurnKind,
+    options?: AcquireOptions,
+    from: ScopeNode<C> | undefined = this.#parts.standing(),
+  ): Promise<ScopeTurn<C>> {
+    return new Promise((resolve, reject) => {
+      if (options !== undefined) checkAcquireOptions(options);
+      const site = this.#parts.note(options?.label);
+      const parent = this.nodeOf(from);
+      this.enter({
+        alone: true,
+        signal: options?.signal,
+        timeoutMs: options?.timeoutMs,
+        served: (lease, visit) => resolve(this.#newTurn(kind, lease, visit, parent, site)),
+        refused: reject,
+      }, parent);
+    });
+  }
+
+  /**
+   * Runs a callback such that what it starts in this scope stands in a node.
+   *
+   * @internal
+   * @param node Where; the scope itself, when not given.
+   * @param fn The callback.
+   * @returns What it returns.
+   */
+  runIn<R>(node: ScopeNode<C> | undefined, fn: () => R): R {
+    return this.#parts.run(this, node ?? this.#root, fn);
+  }
+
+  /**
+   * Finds where something stands that is started in a node: there, or where that has gone over into.
+   *
+   * @internal
+   * @param node Of this scope or not.
+   * @returns One of this scope; the outermost for one of another.
+   */
+  nodeOf(node: ScopeNode<C> | undefined): ScopeNode<C> {
+    let within = node;
+    while (within !== undefined && within.over && within.refusal() === undefined) {
+      within = within.parent;
+    }
+    let outermost = within;
+    while (outermost?.parent !== undefined) outermost = outermost.parent;
+    return within !== undefined && outermost === this.#root ? within : this.#root;
+  }
+
+  /**
+   * Asks for the connection.
+   *
+   * @internal
+   * @param request What wants it.
+   * @param node Where it is asked for; one of this scope.
+   * @returns The visit, to be left when it is over.
+   */
+  enter(request: VisitRequest<C>, node: ScopeNode<C>): Visit<C> {
+    const { line } = node;
+    const visit = new Visit<C>(this, request, line, node === this.#root);
+    const refusal = this.#ended ? this.#endedError() : node.refusal();
+    if (refusal !== undefined || request.signal?.aborted) {
+      visit.state = "over";
+      request.refused(refusal ?? request.signal?.reason);
+    } else if (line.tryEnter(request.alone)) this.entered(visit);
+    else if (request.timeoutMs === 0) {
+      visit.state = "over";
+      request.refused(this.timeoutError(0));
+    } else {
+      this.#waiting.add(visit);
+      visit.waits(this.#parts.lineTimeoutMs);
+      line.wait(visit);
+    }
+    return visit;
+  }
+
+  /**
+   * Keeps it from ending by itself.
+   *
+   * @internal
+   * @returns Lets it go; it ends when nobody keeps it any more. Idempotent.
+   */
+  hold(): () => void {
+    this.#holds++;
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      if (--this.#holds === 0) this.end();
+    };
+  }
+
+  /**
+   * Ends it: rolls back and reports what is still open, gives the connection back as soon as statements under way are over,
+   * a cursor or a stream that is still read included. Later uses are rejected. Idempotent.
+   */
+  end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    for (const visit of [...this.#waiting]) visit.refuse(this.#endedError());
+    // The innermost first: what they stand in ends with all that is in it.
+    for (const turn of [...this.#turns].reverse()) {
+      if (turn.over) continue;
+      this.#tellLeftOpen(turn.kind, turn.since, turn.site);
+      turn.abandon(this.#endedError());
+    }
+    if (this.#served === 0) this.#giveBack();
+  }
+
+  /** {@inheritDoc Scope.end} */
+  [Symbol.dispose](): void {
+    this.end();
+  }
+
+  /** {@inheritDoc Scope.end} */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.end();
+    return Promise.resolve();
+  }
+
+  #newTurn(
+    kind: ScopeTurnKind,
+    lease: Lease<C>,
+    visit: Visit<C>,
+    parent: ScopeNode<C>,
+    site: Site | undefined,
+  ): ScopeTurn<C> {
+    const turn = new ScopeTurn<C>({
+      kind,
+      lease,
+      visit,
+      parent,
+      since: this.#parts.turn.now(),
+      site,
+      ending: this.#ending,
+    });
+    this.#turns.add(turn);
+    return turn;
+  }
+
+  /** A turn ends, and with it all that was started in it and has not ended. */
+  readonly #ending = (ending: ScopeTurn<C>): void => {
+    this.#turns.delete(ending);
+    if (this.#turns.size === 0 && this.#waiting.size === 0) return;
+    const within = [...this.#turns].filter((turn) => turn.isWithin(ending));
+    // Before any is released: who waits for it would come to its turn.
+    const lines = new Set([ending, ...within].map(({ line }) => line));
+    for (const visit of [...this.#waiting]) {
+      if (lines.has(visit.line)) visit.refuse(ending.refusal() ?? new ScopeError(ENDED_TURN));
+    }
+    for (const turn of within) turn.release();
+  };
+
+  // Visits
+
+  /**
+   * Source of timers of its visits.
+   *
+   * @internal
+   */
+  get clock(): Clock {
+    return this.#parts.clock;
+  }
+
+  /**
+   * It is a visit's turn.
+   *
+   * @internal
+   * @param visit Which.
+   */
+  entered(visit: Visit<C>): void {
+    this.#served++;
+    const lease = this.#lease;
+    if (lease !== undefined && !isGone(lease)) return this.#start(visit, lease);
+    visit.state = "opening";
+    this.#waiting.add(visit);
+    if (lease !== undefined) {
+      if (this.#bound || !visit.isOutermost) return visit.refuse(this.#lostError());
+      this.#lease = undefined;
+      lease.release();
+    }
+    if (!this.#isOpening) this.#open();
+    if (this.#isOpening) visit.waitsForConnection();
+  }
+
+  #start(visit: Visit<C>, lease: Lease<C>): void {
+    if (visit.alone && visit.isOutermost) {
+      visit.beganInside = isOpen(this.#parts.driver.status(lease.connection));
+    }
+    visit.start(lease);
+  }
+
+  #open(): void {
+    this.#isOpening = true;
+    const cancel = this.#source.lend(
+      (lease) => {
+        this.#opened();
+        this.#lease = lease;
+        this.#bound = false;
+        for (const visit of this.#waitingForConnection()) {
+          this.#waiting.delete(visit);
+          this.#start(visit, lease);
+        }
+      },
+      (error) => {
+        this.#opened();
+        this.#waitingForConnection().forEach((visit, index) => {
+          visit.refuse(index === 0 ? error : another(error));
+        });
+      },
+      this.name,
+    );
+    if (this.#isOpening) this.#cancelOpening = cancel;
+  }
+
+  #opened(): void {
+    this.#isOpening = false;
+    this.#cancelOpening = undefined;
+  }
+
+  #waitingForConnection(): Visit<C>[] {
+    return [...this.#waiting].filter(({ state }) => state === "opening");
+  }
+
+  /**
+   * A visit waits no more.
+   *
+   * @internal
+   * @param visit Which.
+   */
+  gaveUp(visit: Visit<C>): void {
+    this.#waiting.delete(visit);
+    if (visit.state === "in line") return visit.line.giveUp(visit);
+    if (this.#isOpening && this.#waitingForConnection().length === 0) {
+      this.#cancelOpening?.();
+      this.#opened();
+    }
+    this.#done(visit);
+  }
+
+  /**
+   * A visit that had the connection is over.
+   *
+   * @internal
+   * @param visit Which.
+   */
+  left(visit: Visit<C>): void {
+    const lease = this.#lease;
+    if (lease !== undefined && !isGone(lease)) {
+      this.#bound = true;
+      if (visit.alone && visit.isOutermost && !visit.beganInside) {
+        const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
+        const status = driver.status(lease.connection);
+        if (status === "busy" || isOpen(status)) {
+          // Nobody of the scope is to find himself in the middle of it.
+          return void rollBack({ driver, clock, timeoutMs }, lease).then(() => this.#done(visit));
+        }
+      }
+    }
+    this.#done(visit);
+  }
+
+  #done(visit: Visit<C>): void {
+    visit.line.leave(visit.alone);
+    this.#served--;
+    if (this.#ended && this.#served === 0) this.#giveBack();
+  }
+
+  #giveBack(): void {
+    if (this.#over) return;
+    this.#over = true;
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease !== undefined) {
+      if (!isGone(lease) && isOpen(this.#parts.driver.status(lease.connection))) {
+        this.#tellLeftOpen("transaction", undefined, undefined, lease);
+      }
+      this.#source.takeBack(lease);
+    }
+    this.#source.over?.();
+  }
+
+  // Words
+
+  #tellLeftOpen(
+    kind: ScopeTurnKind,
+    since: number | undefined,
+    site: Site | undefined,
+    lease = this.#lease,
+  ): void {
+    this.#parts.events.tell("leftOpen", {
+      scope: this.name,
+      kind,
+      epoch: lease?.epoch ?? 0,
+      heldMs: since === undefined ? undefined : this.#parts.turn.now() - since,
+      label: site?.label,
+      stack: site?.stack,
+    });
+  }
+
+  #endedError(): ScopeError {
+    return new ScopeError(
+      `Cannot use the scope "${this.name}" as it has ended: await what uses it before its function returns, or run what ` +
+        "goes on after it in a scope of its own",
+    );
+  }
+
+  #lostError(): ConnectionLostError {
+    return new ConnectionLostError(
+      `Cannot use the scope "${this.name}" any more as its connection was lost, or given up`,
+      { outcome: "not-applied", retryable: false },
+    );
+  }
+
+  /**
+   * Makes the error of a visit that waited for too long.
+   *
+   * @internal
+   * @param timeoutMs For how long, in milliseconds; 0 if it must not wait.
+   * @returns The error.
+   */
+  timeoutError(timeoutMs: number): Error {
+    if (timeoutMs === 0) return new TooManyConnectionsError(this.#parts.stats());
+    const holders = [...this.#turns].map((turn) => this.#holderOf(turn));
+    const held = holders.length === 0 ? "" : `: held by ${describeHolders(holders)}`;
+    return new AcquireTimeoutError(
+      "queue",
+      timeoutMs,
+      this.#parts.stats(),
+      undefined,
+      `Cannot have the connection of the scope "${this.name}" within ${timeoutMs} ms${held}`,
+      holders,
+    );
+  }
+
+  #holderOf({ since, site }: ScopeTurn<C>): Holder {
+    const heldMs = this.#parts.turn.now() - since;
+    return { epoch: this.epoch, heldMs, label: site?.label, stack: site?.stack };
+  }
+}
+
+const ENDED_TURN = "Cannot use the connection within a callback that has ended: await what uses it";
+
+function isGone<C>(lease: Lease<C>): boolean {
+  return lease.lost || lease.released;
+}
+
+function isOpen(status: ConnectionStatus): boolean {
+  return status === "in transaction" || status === "failed";
+}
+
+/** Each of several who waited for the same gets an error of its own. */
+function another(error: unknown): unknown {
+  if (!(error instanceof SteadyError)) return error;
+  const { code, outcome, retryable } = error;
+  return new SteadyError(code, messageOf(error), { outcome, retryable, cause: error });
+}
+
+function nothing(): undefined {
+  return undefined;
+}

@@ -1,0 +1,162 @@
+/**
+ * Exclusive use of a scope's connection.
+ *
+ * @module
+ */
+
+import { LeaseReleasedError } from "./errors.ts";
+import type { Lease } from "./lease.ts";
+import { ScopeLine } from "./scope_line.ts";
+import type { Visit } from "./scope_visit.ts";
+import type { Site } from "./site.ts";
+
+/** Where work within a scope stands: in the scope itself, or in the callback that has its connection. */
+export interface ScopeNode<C> {
+  /** What it stands in. */
+  readonly parent: ScopeNode<C> | undefined;
+  /** Whose turn it is among what is started there. */
+  readonly line: ScopeLine;
+  /** Whether it has ended: what is started there goes to what it stands in. */
+  readonly over: boolean;
+  /**
+   * Tells why nothing may be started there, now or after its end.
+   *
+   * @returns The error, if nothing may.
+   */
+  refusal(): Error | undefined;
+}
+
+/** What has a scope's connection: a lease, a callback of `use`, a transaction. */
+export type ScopeTurnKind = "lease" | "callback" | "transaction";
+
+/** What a turn is made of. */
+export interface ScopeTurnParts<C> {
+  /** What has the connection. */
+  readonly kind: ScopeTurnKind;
+  /** The scope's lease. */
+  readonly lease: Lease<C>;
+  /** Its place in line. */
+  readonly visit: Visit<C>;
+  /** Where it was started. */
+  readonly parent: ScopeNode<C>;
+  /** Since when. */
+  readonly since: number;
+  /** Where it was asked for, if that is known. */
+  readonly site: Site | undefined;
+  /** Called when it ends, before its place is passed on. */
+  readonly ending: (turn: ScopeTurn<C>) => void;
+}
+
+/** Exclusive use of a scope's connection; releasing it passes the connection on within the scope. */
+export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
+  readonly #parts: ScopeTurnParts<C>;
+  readonly line: ScopeLine = new ScopeLine();
+  /** Called when the scope ends before it does; by default it is released then. */
+  onAbandoned: ((error: Error) => void) | undefined = undefined;
+  /** Makes the error of what is started there after its end, where that must not go on outside. */
+  lateError: (() => Error) | undefined = undefined;
+  #over = false;
+
+  constructor(parts: ScopeTurnParts<C>) {
+    this.#parts = parts;
+  }
+
+  get parent(): ScopeNode<C> {
+    return this.#parts.parent;
+  }
+
+  get over(): boolean {
+    return this.#over;
+  }
+
+  /** What has the connection. */
+  get kind(): ScopeTurnKind {
+    return this.#parts.kind;
+  }
+
+  /** Since when. */
+  get since(): number {
+    return this.#parts.since;
+  }
+
+  /** Where it was asked for, if that is known. */
+  get site(): Site | undefined {
+    return this.#parts.site;
+  }
+
+  get connection(): C {
+    if (this.#over) throw new LeaseReleasedError();
+    return this.#parts.lease.connection;
+  }
+
+  get epoch(): number {
+    if (this.#over) throw new LeaseReleasedError();
+    return this.#parts.lease.epoch;
+  }
+
+  get released(): boolean {
+    return this.#over;
+  }
+
+  get lost(): boolean {
+    return !this.#over && this.#parts.lease.lost;
+  }
+
+  refusal(): Error | undefined {
+    return this.#over ? this.lateError?.() : undefined;
+  }
+
+  /**
+   * Tells whether it was started in another, or in what that one has started.
+   *
+   * @param node The other.
+   * @returns Whether; also if both are the same.
+   */
+  isWithin(node: ScopeNode<C>): boolean {
+    return isWithin(this, node);
+  }
+
+  /**
+   * The scope has ended.
+   *
+   * @param error What those get who use it later.
+   */
+  abandon(error: Error): void {
+    if (this.onAbandoned === undefined) this.release();
+    else this.onAbandoned(error);
+  }
+
+  release(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#parts.ending(this);
+    this.#parts.visit.leave();
+  }
+
+  destroy(): void {
+    if (this.#over) return;
+    this.#parts.lease.destroy();
+    this.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.release();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.release();
+    return Promise.resolve();
+  }
+}
+
+/**
+ * Tells whether one node was started in another, or in what that one has started.
+ *
+ * @param inner The one.
+ * @param outer The other.
+ * @returns Whether; also if both are the same.
+ */
+export function isWithin<C>(inner: ScopeNode<C> | undefined, outer: ScopeNode<C>): boolean {
+  for (let node = inner; node !== undefined; node = node.parent) if (node === outer) return true;
+  return false;
+}

@@ -1,0 +1,188 @@
+/**
+ * The scopes of one pool: how they are opened, found, and left.
+ *
+ * @module
+ */
+
+import { ScopeError } from "./errors.ts";
+import type { Holding } from "./nesting.ts";
+import type { ContextVariable } from "./runtime.ts";
+import { Scope, type ScopeParts, type ScopeSource } from "./scope.ts";
+import { untilRead } from "./scope_body.ts";
+import {
+  checkOpenScopeOptions,
+  checkScopedOptions,
+  checkScopeOptions,
+  type OpenScopeOptions,
+  type ScopedOptions,
+  type ScopeOptions,
+} from "./scope_options.ts";
+import type { ScopeNode } from "./scope_turn.ts";
+import { show } from "./validate.ts";
+
+/** What scopes need of their pool. */
+export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "run"> {
+  /** Tells where the caller stands, where the runtime is known. */
+  readonly current: ContextVariable<Holding<C>> | undefined;
+  /** The pool as the source of connections. */
+  readonly source: ScopeSource<C>;
+}
+
+/** The scopes of one pool. */
+export class Scopes<C> {
+  readonly #current: ContextVariable<Holding<C>> | undefined;
+  readonly #source: ScopeSource<C>;
+  readonly #parts: ScopeParts<C>;
+  #count = 0;
+
+  /** @param parts What they need of their pool. */
+  constructor(parts: ScopesParts<C>) {
+    const { current } = parts;
+    this.#current = current;
+    this.#source = parts.source;
+    this.#parts = {
+      ...parts,
+      standing: () => current?.get()?.inScope?.node,
+      run: (scope, node, fn) => this.#runAt(scope, node, fn),
+    };
+  }
+
+  /** The scope that the caller is in, if in any; it may have ended. */
+  get current(): Scope<C> | undefined {
+    return this.#current?.get()?.inScope?.scope;
+  }
+
+  /** Where in it the caller stands. */
+  get node(): ScopeNode<C> | undefined {
+    return this.#current?.get()?.inScope?.node;
+  }
+
+  /**
+   * Opens a scope.
+   *
+   * @param options Its name.
+   * @param source Where its connection comes from; the pool, when not given.
+   * @returns The scope; has to be ended.
+   */
+  open(options: OpenScopeOptions | undefined, source: ScopeSource<C> = this.#source): Scope<C> {
+    checkOpenScopeOptions("open a scope", options);
+    return this.#open(options?.name, source);
+  }
+
+  #open(name: string | undefined, source: ScopeSource<C> = this.#source): Scope<C> {
+    return new Scope<C>(name ?? `scope-${++this.#count}`, this.#parts, source);
+  }
+
+  /**
+   * Runs `fn` in a scope: in that of the caller, as long as that lasts, else in a new one, which ends with `fn`.
+   *
+   * @param fn What to run; is given the scope.
+   * @param options Its name, whether it is to be a new one.
+   * @returns What `fn` returns.
+   */
+  async run<R>(
+    fn: (scope: Scope<C>) => R | PromiseLike<R>,
+    options: ScopeOptions | undefined,
+  ): Promise<R> {
+    requireFunction("open a scope", "fn", fn);
+    checkScopeOptions("open a scope", options);
+    const scope = this.#join(options) ?? this.#open(options?.name);
+    return await this.runIn(scope, fn);
+  }
+
+  /**
+   * Runs `fn` in a scope, which does not end before.
+   *
+   * @param scope Which.
+   * @param fn What to run.
+   * @returns What it returns.
+   */
+  async runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
+    const leave = scope.hold();
+    try {
+      return await this.#within(scope, fn);
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * Wraps a handler so that each call runs in a scope.
+   *
+   * @param handler Called with the arguments of the result.
+   * @param options Names of the scopes, how long they last.
+   * @returns The function to be called instead.
+   */
+  scoped<Args extends unknown[], R>(
+    handler: (...args: Args) => R,
+    options: ScopedOptions | undefined,
+  ): (...args: Args) => Promise<Awaited<R>> {
+    requireFunction("wrap a handler", "handler", handler);
+    checkScopedOptions("wrap a handler", options);
+    if (this.#current === undefined) {
+      throw new ScopeError(
+        "Cannot wrap a handler as the pool knows no runtime: give it a context, or open scopes and use them by themselves",
+      );
+    }
+    return (...args) => this.#call(options, () => handler(...args));
+  }
+
+  async #call<R>(options: ScopedOptions | undefined, handler: () => R): Promise<Awaited<R>> {
+    const scope = this.#join(options) ?? this.#open(options?.name);
+    const leave = scope.hold();
+    try {
+      const result = await this.#within(scope, handler);
+      if (options?.untilRead) return untilRead(result, (fn) => this.#within(scope, fn), leave);
+      leave();
+      return result;
+    } catch (error) {
+      leave();
+      throw error;
+    }
+  }
+
+  /**
+   * Runs `fn` as if it were in no scope.
+   *
+   * @param fn What to run.
+   * @returns What it returns.
+   */
+  outside<R>(fn: () => R): R {
+    const variable = this.#current;
+    const holding = variable?.get();
+    if (variable === undefined || holding?.inScope === undefined) return fn();
+    return variable.run({ ...holding, inScope: undefined }, fn);
+  }
+
+  /** The caller's scope, if it is to be used, and can be. */
+  #join(options: ScopeOptions | undefined): Scope<C> | undefined {
+    if (options?.fresh) return undefined;
+    const { current } = this;
+    return current === undefined || current.ended ? undefined : current;
+  }
+
+  /** Runs `fn` where the caller stands, if that is in the scope, else in its outermost place. */
+  #within<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R): R {
+    return this.current === scope ? fn(scope) : scope.runIn(undefined, () => fn(scope));
+  }
+
+  #runAt<R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R): R {
+    const variable = this.#current;
+    if (variable === undefined) return fn();
+    const outer = variable.get();
+    const inScope = { scope, node };
+    const standing: Holding<C> = outer?.inScope?.scope === scope ? { ...outer, inScope } : {
+      lease: scope,
+      since: this.#parts.turn.now(),
+      site: { label: scope.name, stack: undefined },
+      outer,
+      inScope,
+    };
+    return variable.run(standing, fn);
+  }
+}
+
+function requireFunction(action: string, name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Cannot ${action} as ${name} must be a function: received ${show(value)}`);
+}
