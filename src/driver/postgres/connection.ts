@@ -29,6 +29,7 @@ import {
   type Template,
 } from "./porsager.ts";
 import type { Login } from "./parse_options.ts";
+import { type CommandResult, OwnCommand } from "./own_command.ts";
 import { allowsFollowers } from "./pipelining.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
@@ -58,12 +59,6 @@ export interface OpenOptions {
   readonly onReadOnly: (connection: PostgresConnection, error: Error) => void;
   /** Ends the attempt. */
   readonly signal: AbortSignal | undefined;
-}
-
-/** Result of a command. */
-export interface CommandResult {
-  /** The server's command tag, such as `COMMIT` or `ROLLBACK`. */
-  readonly command: string | null;
 }
 
 /** A CommandComplete with an empty tag, as the server would send it. */
@@ -106,6 +101,8 @@ export class PostgresConnection {
   #followable = false;
   /** Whether a statement that could not be built waits for an answer all the same. */
   #owesSync = false;
+  /** What executes, if that is a command that porsager does not know of. */
+  #own: OwnCommand | undefined;
   /** Statements that are not sent. */
   #first: Statement | undefined;
   #last: Statement | undefined;
@@ -154,7 +151,8 @@ export class PostgresConnection {
         this.#options.onReadOnly(this, serverError(error));
       }
     }
-    if (this.#tap.question === undefined) this.#pass(bytes);
+    if (this.#own !== undefined) this.#receiveOwn(this.#own, bytes);
+    else if (this.#tap.question === undefined) this.#pass(bytes);
     else this.#passAround(this.#tap.question, bytes);
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
       // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
@@ -187,6 +185,16 @@ export class PostgresConnection {
       }
     }
     this.#duplex.received(from === 0 ? bytes : bytes.subarray(from));
+  }
+
+  /** Takes the answer to a command that porsager does not know of, and passes on what is not about it. */
+  #receiveOwn(command: OwnCommand, bytes: Uint8Array): void {
+    const others = command.receive(bytes);
+    if (!command.isOver) return others.forEach((message) => this.#duplex.received(message));
+    this.#own = undefined;
+    others.forEach((message) => this.#duplex.received(message));
+    command.settle();
+    this.#quiet();
   }
 
   /** Passes bytes on to porsager but for the answer to our own question, of which it must not know. */
@@ -424,6 +432,7 @@ export class PostgresConnection {
       this.#socket.ref();
     }
     const { query } = statement;
+    if (query instanceof OwnCommand) return this.#startOwn(query);
     statement.beforeExecute();
     this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
     this.#porsager?.execute(query);
@@ -433,6 +442,16 @@ export class PostgresConnection {
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
     this.#followable = allowsFollowers(statement);
+  }
+
+  #startOwn(command: OwnCommand): void {
+    const { debug } = this.#options.template.options;
+    this.#own = command;
+    this.#toAsk = undefined;
+    this.#followable = false;
+    this.#text = command.string;
+    if (typeof debug === "function") debug(this.#porsager?.id ?? 0, command.string, [], []);
+    this.#duplex.write(command.bytes);
   }
 
   /** Sends a statement behind those in flight; each has one Execute and one Sync. */
@@ -602,25 +621,29 @@ export class PostgresConnection {
    * @internal
    * @param text The command.
    * @param options Signal, and a listener for how it ends.
-   * @param raw Whether rows are given as bytes.
    * @returns The server's command tag.
    */
   async run(
     text: string,
     options?: { readonly signal?: AbortSignal; readonly listener?: StatementListener },
-    raw = false,
   ): Promise<CommandResult> {
-    const signal = options?.signal;
+    const command = new OwnCommand(text);
+    const { signal, listener } = options ?? {};
+    return await this.#runOurs(new Statement(command.asQuery, listener), command.done, signal);
+  }
+
+  async #runOurs<R>(
+    statement: Statement,
+    done: PromiseLike<unknown>,
+    signal: AbortSignal | undefined,
+  ): Promise<R> {
     signal?.throwIfAborted();
-    const query = this.#textQuery(text);
-    query.isRaw = raw;
-    const statement = new Statement(query, options?.listener);
     statement.isOurs = true;
     const abort = (): void => this.abort(statement, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
     this.send(statement);
     try {
-      return await query as CommandResult;
+      return await done as R;
     } finally {
       signal?.removeEventListener("abort", abort);
     }
@@ -638,7 +661,13 @@ export class PostgresConnection {
     text: string,
     options?: { readonly signal?: AbortSignal },
   ): Promise<readonly (readonly (string | null)[])[]> {
-    const rows = await this.run(text, options, true) as unknown as (Uint8Array | null)[][];
+    const query = this.#textQuery(text);
+    query.isRaw = true;
+    const rows = await this.#runOurs<(Uint8Array | null)[][]>(
+      new Statement(query),
+      query,
+      options?.signal,
+    );
     const decoder = new TextDecoder();
     return rows.map((row) => row.map((value) => value && decoder.decode(value)));
   }
@@ -866,6 +895,7 @@ export class PostgresConnection {
     for (let next = this.#first; next !== undefined; next = next.next) {
       over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
     }
+    this.#own = undefined;
     this.#current =
       this.#newest =
       this.#leaving =

@@ -227,6 +227,52 @@ function sparingOurs(transform: ParsedTransform, rowsAreOurs: () => boolean): Pa
 /** Shape of the errors the server sends; porsager's class. */
 export type PostgresError = postgres.PostgresError;
 
+/** Fields of an ErrorResponse, by their letters, as porsager names them. */
+const ERROR_FIELDS: Readonly<Record<string, string>> = {
+  S: "severity_local",
+  V: "severity",
+  C: "code",
+  M: "message",
+  D: "detail",
+  H: "hint",
+  P: "position",
+  p: "internal_position",
+  q: "internal_query",
+  W: "where",
+  s: "schema_name",
+  t: "table_name",
+  c: "column_name",
+  d: "data type_name",
+  n: "constraint_name",
+  F: "file",
+  L: "line",
+  R: "routine",
+};
+
+/**
+ * Makes the error of a command that porsager does not know of, as porsager would.
+ *
+ * @param body Of the ErrorResponse.
+ * @param text The command.
+ * @returns The error.
+ */
+export function postgresError(body: Uint8Array, text: string): PostgresError {
+  const fields: Record<string, string> = {};
+  for (const field of new TextDecoder().decode(body).split("\0")) {
+    const name = ERROR_FIELDS[field.slice(0, 1)];
+    if (name !== undefined) fields[name] = field.slice(1);
+  }
+  const { PostgresError } = postgres as unknown as {
+    PostgresError: new (fields: Record<string, string>) => PostgresError;
+  };
+  return Object.defineProperties(new PostgresError(fields), {
+    query: { value: text },
+    parameters: { value: [] },
+    args: { value: [] },
+    types: { value: [] },
+  });
+}
+
 /**
  * Tells errors of the server from all others.
  *

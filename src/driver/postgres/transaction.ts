@@ -20,6 +20,7 @@ import type { CommitQuestion } from "./commit_resolution.ts";
 import { CommitWatch, type ServerIdentity } from "./commit_watch.ts";
 import type { PostgresConnection } from "./connection.ts";
 import type { PostgresTypes } from "./options.ts";
+import { OwnCommand } from "./own_command.ts";
 import { isPostgresError, type PorsagerQuery, type Template } from "./porsager.ts";
 import { Session } from "./session.ts";
 import { createSql, type Gate, type SqlTypes } from "./sql.ts";
@@ -267,15 +268,16 @@ class Transaction<T extends PostgresTypes> {
     if (this.#connection.status === "idle") throw endedError();
     const name = this.#preparedName;
     const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
-    const commit = new Statement(this.#textQuery(text));
+    const command = new OwnCommand(text);
+    const commit = new Statement(command.asQuery);
     commit.isOurs = true;
     const watch = this.#connection.commitWatch;
     const onAbort = (): void => this.#connection.destroy(this.#signal?.reason);
     this.#signal?.addEventListener("abort", onAbort, { once: true });
-    let command: string | null;
+    let tag: string | null;
     try {
       this.#connection.send(commit);
-      ({ command } = await commit.query as { command: string | null });
+      tag = (await command.done).command;
     } catch (error) {
       if (isPostgresError(error)) {
         await this.#rollback();
@@ -293,7 +295,7 @@ class Transaction<T extends PostgresTypes> {
       this.#signal?.removeEventListener("abort", onAbort);
     }
     // In a failed transaction the server answers COMMIT by rolling back, and calls that a success.
-    if (command === "ROLLBACK") throw scope.broken ? scope.error : rolledBackError();
+    if (tag === "ROLLBACK") throw scope.broken ? scope.error : rolledBackError();
   }
 
   /** COMMIT was sent, and its answer is lost: returns if it is in force for certain. */
@@ -323,11 +325,6 @@ class Transaction<T extends PostgresTypes> {
       }`,
       { outcome: "rolled-back", cause },
     );
-  }
-
-  #textQuery(text: string): PorsagerQuery {
-    const { Query } = this.#template;
-    return new Query([text], [], ignore, ignore, { simple: true, prepare: false });
   }
 
   #sql(scope: Scope, limits = this.#limits): TransactionSql<T> {
