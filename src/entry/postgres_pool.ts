@@ -25,6 +25,7 @@ import type { StatementLimits, StatementOptions } from "../driver/postgres/state
 import {
   beginningAnew,
   canRunAgain,
+  type CommitResolution,
   runTransaction,
   type TransactionOptions,
   type TransactionResult,
@@ -209,20 +210,22 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   ): Promise<TransactionResult<R>> {
     const { clock, lease: { gate } } = this.#shared;
     throwIfRefused(gate);
+    const { retries = 0, commitResolution } = options;
     const signal = anySignal(options.signal, this.#limits?.signal);
-    return await retrying(
-      () => beginningAnew(() => this.#tryTransaction(begin, fn, { ...options, signal })),
-      { clock, signal, retries: options.retries ?? 0, mayRetry: canRunAgain },
-    );
+    const run = (): Promise<TransactionResult<R>> =>
+      beginningAnew(() => this.#tryTransaction(begin, fn, signal, commitResolution));
+    if (retries === 0) return await run();
+    return await retrying(run, { clock, signal, retries, mayRetry: canRunAgain });
   }
 
-  async #tryTransaction<R>(
+  #tryTransaction<R>(
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
-    { signal, commitResolution }: TransactionOptions,
+    signal: AbortSignal | undefined,
+    commitResolution: CommitResolution | undefined,
   ): Promise<TransactionResult<R>> {
     const { pool, front, lease: { template, limit, gate, resolve } } = this.#shared;
-    return await pool.use((lease) =>
+    return pool.use((lease) =>
       runTransaction<R, T>({
         connection: lease.connection,
         template,
@@ -233,7 +236,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
         limits: this.#limits,
         limit: (options) => limit(options, this.#limits),
         gate,
-      }, fn), this.#acquireOptions({ signal }));
+      }, fn), this.#acquireOptions(signal && { signal }));
   }
 
   /**

@@ -177,8 +177,10 @@ class Transaction<T extends PostgresTypes> {
   readonly #begin: string;
   readonly #resolution: CommitResolution;
   readonly #resolve: (question: CommitQuestion) => Promise<CommitOutcome>;
-  /** Rejects when there is no point in waiting for the callback any more. */
-  readonly #interrupted: Promise<never>;
+  /** Callbacks that are waited for: their rejections. */
+  readonly #waiting = new Set<(reason: unknown) => void>();
+  /** Why there is no point in waiting for them any more. */
+  #interruption: { readonly reason: unknown } | undefined;
   readonly #stopListening: () => void;
   #savepoints = 0;
   #preparedName: string | undefined;
@@ -194,15 +196,11 @@ class Transaction<T extends PostgresTypes> {
     this.#limits = limits;
     this.#limit = limit;
     this.#gate = gate;
-    const { promise, reject } = deferred();
-    this.#interrupted = promise;
     const offLost = connection.onLost((cause) =>
-      reject(
-        signal?.aborted ? signal.reason : lostError(this.#lostOutcome, cause),
-      )
+      this.#interrupt(signal?.aborted ? signal.reason : lostError(this.#lostOutcome, cause))
     );
     const onAbort = (): void => {
-      reject(signal?.reason);
+      this.#interrupt(signal?.reason);
       connection.giveUpCurrent(signal?.reason);
     };
     signal?.addEventListener("abort", onAbort, { once: true });
@@ -211,6 +209,11 @@ class Transaction<T extends PostgresTypes> {
       signal?.removeEventListener("abort", onAbort);
     };
     if (signal?.aborted) onAbort();
+  }
+
+  #interrupt(reason: unknown): void {
+    this.#interruption ??= { reason };
+    for (const reject of this.#waiting) reject(this.#interruption.reason);
   }
 
   end(): void {
@@ -240,10 +243,29 @@ class Transaction<T extends PostgresTypes> {
     scope: Scope,
     fn: (sql: TransactionSql<T>) => Awaitable<R>,
   ): Promise<TransactionResult<R>> {
-    const result = await Promise.race([settle(fn, this.#sql(scope)), this.#interrupted]);
+    const result = await this.#unlessInterrupted(() => settle(fn, this.#sql(scope)));
     // As in porsager: a statement that failed fails the transaction, even if the callback caught the error.
     if (scope.broken) throw scope.error;
     return result;
+  }
+
+  /** What a callback gives, unless the transaction is interrupted before: it may never come to its end then. */
+  #unlessInterrupted<R>(call: () => Promise<R>): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      if (this.#interruption !== undefined) reject(this.#interruption.reason);
+      const waiting = this.#waiting;
+      waiting.add(reject);
+      call().then(
+        (result) => {
+          waiting.delete(reject);
+          resolve(result);
+        },
+        (error: unknown) => {
+          waiting.delete(reject);
+          reject(error);
+        },
+      );
+    });
   }
 
   async #rollback(): Promise<void> {
@@ -506,15 +528,3 @@ function rolledBackError(): SteadyError {
     { outcome: "rolled-back", retryable: false },
   );
 }
-
-function deferred(): { promise: Promise<never>; reject: (reason: unknown) => void } {
-  let reject: (reason: unknown) => void = ignore;
-  const promise = new Promise<never>((_, no) => {
-    reject = no;
-  });
-  // It may be rejected when nobody waits for it any more.
-  promise.catch(ignore);
-  return { promise, reject };
-}
-
-function ignore(): void {}
