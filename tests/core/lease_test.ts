@@ -32,7 +32,7 @@ test("PoolLease gives the connection until it is released (A-15)", () => {
   assertThrows(() => lease.epoch, LeaseReleasedError);
 });
 
-test("PoolLease.release() gives back once, whatever follows (A-16, A-17)", () => {
+test("PoolLease.release() gives back once, whatever follows (A-16, A-17, Y-11)", () => {
   const { lease, slot, calls } = bench();
   lease.release();
   lease.release();

@@ -21,7 +21,7 @@ test("mostConnections() is 1 for a driver that has room for one, no limit for ot
   assertEquals([most("single"), most("exclusive"), most("multiplex")], [1, Infinity, Infinity]);
 });
 
-test("new Pool() of a driver with room for one has max 1, and refuses more before it opens any (D-01)", async () => {
+test("new Pool() of a driver with room for one has max 1, and refuses more before it opens any (D-01, P-01)", async () => {
   const { clock, driver, pool } = setup({}, {}, { sharing: "single" });
   assertEquals(pool.stats().max, 1);
   const lease = await pool.acquire();

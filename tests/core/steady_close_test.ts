@@ -27,7 +27,7 @@ test("S-18, G-11: close() closes once; all callers await the same end", async ()
   assertNothingLeft(b);
 });
 
-test("S-19: a connection that is not closeable stays open, and its session with it", async () => {
+test("S-19, P-07: a connection that is not closeable stays open, and its session with it", async () => {
   const b = bench({ closeable: false });
   await b.steady.run(statement("set a 1"));
   await b.steady.close();
@@ -39,7 +39,7 @@ test("S-19: a connection that is not closeable stays open, and its session with 
   assertEquals(never.driver.counts.connect, 0);
 });
 
-test("S-20, G-10: close() of one that is not closeable rolls an open transaction back exactly once", async () => {
+test("S-20, G-10, P-07: close() of one that is not closeable rolls an open transaction back exactly once", async () => {
   const b = bench({ closeable: false });
   await b.steady.begin();
   await b.steady.run(statement("write a"));
@@ -91,7 +91,7 @@ test("S-21: a rollback without an answer does not hold up close() beyond its dea
   assertNothingLeft(b);
 });
 
-test("S-22, G-11: destroy() closes at once, closeable or not, with a transaction or without", async () => {
+test("S-22, G-11, P-09: destroy() closes at once, closeable or not, with a transaction or without", async () => {
   for (const closeable of [true, false]) {
     const b = bench({ closeable });
     await b.steady.begin();

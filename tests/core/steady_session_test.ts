@@ -13,7 +13,7 @@ function connectError(watched: Watched<unknown>): ConnectError {
   return watched.error;
 }
 
-test("S-13: the session's statements run once per opening, in order, before anything else, and are no uses", async () => {
+test("S-13, Z-17: the session's statements run once per opening, in order, before anything else, and are no uses", async () => {
   const { driver, steady } = bench({ session: ["set a 1", "set b 2", "set a 3"] });
   assertEquals(await steady.run(statement("show a")), "3");
   assertEquals(await steady.run(statement("show b")), "2");

@@ -320,7 +320,7 @@ test("T-10, T-19, T-20, C-35: a lost transaction stays failed though no connecti
   assertEquals(b.driver.applied, ["c"]);
 });
 
-test("T-22: heal outside; begin, kill, fail, roll back; heal; begin, cancel, kill; heal", async () => {
+test("T-22, P-32: heal outside; begin, kill, fail, roll back; heal; begin, cancel, kill; heal", async () => {
   const b = bench();
   await b.steady.ready();
   b.driver.break(present(b));

@@ -27,7 +27,7 @@ async function rowsOf(server: PostgresServer): Promise<unknown[]> {
   return rows.map(({ x }) => x);
 }
 
-test("A pool outlives its server's restarts", async (test) => {
+test("A pool outlives its server's restarts (Z-10)", async (test) => {
   await using server = await PostgresServer.start();
   await server.query("create table t (x int)");
   await using db = createPool(server.url(), { max: 3, acquireTimeoutMs: 30_000 });

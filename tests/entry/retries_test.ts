@@ -11,7 +11,7 @@ function codeOf(error: unknown): unknown {
   return Reflect.get(error as object, "code");
 }
 
-test("transaction({ retries }) runs the callback again after a serialization failure (40001)", async () => {
+test("transaction({ retries }) runs the callback again after a serialization failure (40001, Z-15)", async () => {
   await using schema = await Schema.create(ACCOUNTS);
   await using db = createPool(schema.url);
   const calls = [0, 0];

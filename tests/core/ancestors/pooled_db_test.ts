@@ -190,7 +190,7 @@ test("Connects do not wait for each other, nor do returns for connects: three of
   assertEquals(waiting.map(({ state }) => state), ["fulfilled", "fulfilled", "fulfilled"]);
 });
 
-test("A steady connection beside the pool is none of the pool's: it has a place of its own (D-44)", async () => {
+test("A steady connection beside the pool is none of the pool's: it has a place of its own (D-44, P-28)", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   await using steady = new SteadyConnection(driver, { clock });
   await steady.run((connection) => connection.run("select 1"));
@@ -313,7 +313,7 @@ test("A rollback that fails is no error of who gave back: the observer hears of 
   assertCounts(pool, {});
 });
 
-test("A lease that was given back is gone for its holder, twice given back is once (D-33, D-34, G-26)", async () => {
+test("A lease that was given back is gone for its holder, twice given back is once (D-33, D-34, G-26, Z-09)", async () => {
   const { driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("select 1");

@@ -71,7 +71,7 @@ for (
 }
 
 for (const how of ["refuses", "breaks", "does not answer"] as const) {
-  test(`Pool replaces a connection whose check ${how}: it is never lent (D-28…D-30)`, async () => {
+  test(`Pool replaces a connection whose check ${how}: it is never lent (D-28…D-30, Y-22)`, async () => {
     const { clock, driver, pool } = setup({ max: 1 });
     const [old] = await warm(pool, 1);
     await clock.advance(2_000);

@@ -25,7 +25,7 @@ test("Lease after release rejects any use; nothing goes on the wire (X-12)", asy
   assertEquals(driver.log.length, events);
 });
 
-test("Lease.release() of a clean connection lends it on at once, without cleaning (D-24)", async () => {
+test("Lease.release() of a clean connection lends it on at once, without cleaning (D-24, Y-10)", async () => {
   const { driver, pool } = setup();
   const lease = await pool.acquire();
   await lease.connection.run("select 1");
@@ -35,7 +35,7 @@ test("Lease.release() of a clean connection lends it on at once, without cleanin
 });
 
 for (const state of ["in transaction", "failed"] as const) {
-  test(`Lease.release() ${state} rolls back off the caller's path, then lends (A-19)`, async () => {
+  test(`Lease.release() ${state} rolls back off the caller's path, then lends (A-19, Y-13)`, async () => {
     const { clock, driver, pool } = setup({ max: 1 });
     const lease = await pool.acquire();
     const { connection } = lease;
@@ -76,7 +76,7 @@ test("Lease.release() to a driver that cannot tell the status destroys", async (
   assertCounts(pool, {});
 });
 
-test("Lease.release() whose rollback fails destroys, and the waiter gets a new one (D-52, A-20)", async () => {
+test("Lease.release() whose rollback fails destroys, and the waiter gets a new one (D-52, A-20, Y-15)", async () => {
   const { clock, driver, pool } = setup({ max: 1 });
   const lease = await pool.acquire();
   await lease.connection.run("begin");

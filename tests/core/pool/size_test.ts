@@ -27,7 +27,7 @@ test("Pool opens nothing before it is asked, and no more than is asked for (A-03
   lease.release();
 });
 
-test("Pool refuses limits that contradict each other, and raises none in silence (D-08…D-10, A-23, Q-11)", () => {
+test("Pool refuses limits that contradict each other, and raises none in silence (D-08…D-10, A-23, Q-11, Y-08)", () => {
   for (
     const options of [
       { max: 0 },
@@ -39,7 +39,7 @@ test("Pool refuses limits that contradict each other, and raises none in silence
   ) assertThrows(() => setup(options), RangeError);
 });
 
-test("Pool with minIdle opens so many in the background, at once and no more (D-05, D-07, Q-02)", async () => {
+test("Pool with minIdle opens so many in the background, at once and no more (D-05, D-07, Q-02, Y-01)", async () => {
   const { clock, driver, pool } = setup({ max: 5, minIdle: 3 });
   assertEquals(driver.counts.connect, 0);
   await clock.settle();
@@ -128,7 +128,7 @@ test("Pool does not storm a server that ends each idle connection at once", asyn
   await pool.close();
 });
 
-test("Pool closes what comes back beyond maxIdle (D-31, G-21)", async () => {
+test("Pool closes what comes back beyond maxIdle (D-31, G-21, Y-14)", async () => {
   const { clock, driver, pool } = setup({ max: 10, maxIdle: 5 });
   await warm(pool, 10);
   await clock.settle();
@@ -180,7 +180,7 @@ test("Pool closes what is idle beyond maxIdle when the waiter it was kept for le
   assertEquals([waiting.state, driver.open], ["rejected", 0]);
 });
 
-test("Pool never has more connects under way than maxPendingConnects, and serves all (D-23, W-09)", async () => {
+test("Pool never has more connects under way than maxPendingConnects, and serves all (D-23, W-09, Y-18)", async () => {
   const { clock, driver, pool } = setup({ max: 10, maxPendingConnects: 2 });
   driver.hold("connect");
   const waiting = Array.from({ length: 10 }, () => watch(pool.acquire()));
