@@ -36,6 +36,20 @@ test("A cursor keeps its lease until it is read to the end (D-37, A-34)", () =>
     await assertClean(db, pid);
   }));
 
+test("A lease that is released while its cursor is open is closed, and not lent on (X-11)", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1 });
+  const lease = await db.acquire();
+  const { pid } = lease.connection;
+  const rows = lease.sql`select x from generate_series(1, 5) x`.cursor(2)[Symbol.asyncIterator]();
+  assertEquals((await rows.next()).value?.length, 2);
+  lease.release();
+  assertEquals(db.stats().used, 0);
+  await assertRejects(() => rows.next(), ConnectionLostError);
+  const [row] = await db.sql`select pg_backend_pid() as pid, 'next' as state`;
+  assertEquals([row?.pid === pid, row?.state], [false, "next"]);
+});
+
 test("A cursor whose iterator is dropped with the last batch gives its lease back", () =>
   withPool(async (db, pid) => {
     const iterator = series(db).cursor(9)[Symbol.asyncIterator]();

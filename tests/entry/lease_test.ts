@@ -72,6 +72,18 @@ test("A lease that is released in a transaction is rolled back before it is lent
   }
 });
 
+test("A lease that is left at the end of its block is rolled back, unless it was committed by then (X-17)", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  for (const [x, end] of [[1, "select 1"], [2, "commit"]] as const) {
+    await using lease = await db.acquire();
+    await lease.sql`begin`;
+    await lease.sql`insert into t values (${x})`;
+    await lease.sql.unsafe(end);
+  }
+  assertEquals(await schema.column("t", "x"), [2]);
+});
+
 test("A lease whose rollback does not succeed is closed, not lent", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);

@@ -49,7 +49,7 @@ test("PostgresPool.transaction({ signal }) breaks off at BEGIN", async () => {
   assertEquals([called, db.stats().total], [false, 0]);
 });
 
-test("PostgresPool.transaction({ signal }) has the server cancel what executes, and keeps the connection", async () => {
+test("PostgresPool.transaction({ signal }) has the server cancel what executes, and keeps the connection (X-25)", async () => {
   await using schema = await Schema.create("create table t (x int)");
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });

@@ -7,7 +7,7 @@ interface Crowd {
   readonly max: number;
 }
 
-Deno.test("A worker selects, and its connection is closed behind the response", () =>
+Deno.test("A worker selects, and its connection is closed behind the response (X-18)", () =>
   withWorker(async (workerd) => {
     // More than once: what one request leaves must not be in the way of the next.
     for (let i = 0; i < 3; i++) {
@@ -24,7 +24,7 @@ Deno.test("A worker's transactions commit, and roll back", () =>
     assertEquals(await schema.column("t", "x"), [1]);
   }));
 
-Deno.test("Requests at the same time have connections of their own, at most five each", () =>
+Deno.test("Requests at the same time have connections of their own, at most five each (X-18, Z-03)", () =>
   withWorker(async (workerd) => {
     const requests = Array.from({ length: 6 }, () => workerd.get<Crowd>("/crowd?count=12"));
     const crowds = await Promise.all(requests);

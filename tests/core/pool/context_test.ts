@@ -228,3 +228,39 @@ test("a pool that knows no runtime sets its timers where it is (X-14, X-19)", as
   assertEquals(await seen, "ada");
   await pool.close();
 });
+
+test("the pool's own affairs are in no scope, whoever's scope needs them first (X-14, X-20)", async () => {
+  const scopes: unknown[] = [];
+  const { clock, witness, pool } = setup({
+    max: 1,
+    session: () => void scopes.push(pool.current()),
+    observer: { connected: () => void scopes.push(pool.current()) },
+  });
+  const seen = user.run("ada", () =>
+    pool.scope(async (scope) => {
+      await pool.use(({ connection }) => connection.run("select 1"));
+      return await pool.use(() => [user.get(), pool.current() === scope]);
+    }));
+  await clock.advance(1);
+  assertEquals([await seen, scopes], [["ada", true], [undefined, undefined]]);
+  await pool.close();
+  assertEquals(witness.forSomebody, []);
+});
+
+test("callbacks of a busy scope have the context of who asked for it, not of who gives it back (X-14)", async () => {
+  const { clock, witness, pool } = setup({ max: 1 });
+  const scope = pool.openScope();
+  const names = ["ada", "grace", "edsger"];
+  const seen = names.map((name) =>
+    user.run(name, () =>
+      scope.use(async ({ connection }) => {
+        await connection.run("select 1");
+        return user.get();
+      }))
+  );
+  await clock.advance(10);
+  assertEquals(await Promise.all(seen), names);
+  scope.end();
+  await pool.close();
+  assertEquals(witness.forSomebody, []);
+});

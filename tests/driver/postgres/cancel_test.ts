@@ -51,7 +51,7 @@ test("query.cancel() of one that waits behind another on its connection hits tha
   assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 0);
 });
 
-test("query.cancel() of one that runs asks the server, and its connection goes back", async () => {
+test("query.cancel() of one that runs asks the server, and its connection goes back (X-25)", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
@@ -92,7 +92,7 @@ test("query.cancel() never strikes the statement behind the one it was meant for
   assertEquals([...await second], [{ state: "second" }] as never);
 });
 
-test("query.cancel() that cannot reach the server destroys the connection, which nobody can trust", async () => {
+test("query.cancel() that cannot reach the server destroys the connection, which nobody can trust (X-25)", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   using session = await openSession(schema.through(proxy));
@@ -104,7 +104,7 @@ test("query.cancel() that cannot reach the server destroys the connection, which
   assertEquals([error.outcome, session.connection.lost], ["unknown", true]);
 });
 
-test("query.cancel() of a transaction's statement fails the transaction", async () => {
+test("query.cancel() of a transaction's statement fails the transaction (X-25)", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
   await using db = createPool(schema.through(proxy), { max: 1 });
