@@ -39,6 +39,24 @@ export function time(head: string, of: Metric, unit: "ns" | "µs" = "ns"): Colum
 }
 
 /**
+ * By how much something takes longer than what is contained in it.
+ *
+ * @param head Heading.
+ * @param of What.
+ * @param part What is contained in it.
+ * @returns The column.
+ */
+export function above(head: string, of: Metric, part: Metric): Column {
+  return {
+    head: `${head}, ns`,
+    cell(results, kind) {
+      const value = results.ns(kind, of) - results.ns(kind, part);
+      return Number.isNaN(value) ? results.cell(kind, of.scenario).excuse.short : format(value);
+    },
+  };
+}
+
+/**
  * Anything that is not a time.
  *
  * @param head Heading with unit.

@@ -33,6 +33,7 @@ const ideal = () => import("./pools/ideal.ts");
 const idealFull = () => import("./pools/ideal_full.ts");
 const steady = () => import("./pools/steady.ts");
 const watched = () => import("./pools/steady_watched.ts");
+const scoped = () => import("./pools/steady_scoped.ts");
 const generic = () => import("./pools/generic_pool.ts");
 const lightning = () => import("./pools/lightning_pool.ts");
 const pg = () => import("./pools/pg_pool.ts");
@@ -47,6 +48,12 @@ export const kinds: readonly KindEntry[] = [
     name: "steady + observer",
     load: watched,
     scenarios: ["uncontended", "contended", "endurance"],
+    precise: true,
+  },
+  {
+    name: "steady + context",
+    load: scoped,
+    scenarios: ["uncontended", "contended", "scope"],
     precise: true,
   },
   { name: "generic-pool", load: generic },

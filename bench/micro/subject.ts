@@ -42,6 +42,37 @@ export interface SubjectKind {
    * @returns A new pool.
    */
   create(options: SubjectOptions): Subject<unknown>;
+  /**
+   * Makes one whose scopes are measured; absent where it has none.
+   *
+   * @param options Its limits.
+   * @returns A new pool.
+   */
+  createScoped?(options: SubjectOptions): ScopedSubject;
+}
+
+/** A pool with scopes, and what they are built on. */
+export interface ScopedSubject {
+  /** Has a connection for as long as a function takes that does nothing. */
+  use(): Promise<unknown>;
+  /** The same, in a scope of its own. */
+  useInScope(): Promise<unknown>;
+  /**
+   * Runs something in a scope that has its connection already.
+   *
+   * @param fn What to run.
+   */
+  inScope(fn: () => Promise<void>): Promise<void>;
+  /** @returns The scope that runs. */
+  find(): unknown;
+  /**
+   * Runs something where the runtime's own storage has a value.
+   *
+   * @param fn What to run.
+   */
+  inStore(fn: () => Promise<void>): Promise<void>;
+  /** @returns That value. */
+  findBare(): unknown;
 }
 
 /** What the pools lend. */

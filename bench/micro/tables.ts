@@ -4,7 +4,7 @@
  * @module
  */
 
-import { against, type Column, growth, other, time } from "./columns.ts";
+import { above, against, type Column, growth, other, time } from "./columns.ts";
 import type { Metric } from "./results.ts";
 
 /** A table: one row per pool that took part. */
@@ -37,6 +37,19 @@ export const tables: readonly Table[] = [
       time("contended", crowded),
       against("ideal", crowded),
       against("ideal-full", crowded),
+    ],
+  },
+  {
+    title: "One borrower on 10 connections, by scopes: per use, per scope, per look-up",
+    scenarios: ["scope"],
+    columns: [
+      time("use", of("scope", "use")),
+      time("scope with one use", of("scope", "scope")),
+      above("of its own", of("scope", "scope"), of("scope", "use")),
+      time("use in a scope that runs", of("scope", "again")),
+      time("look-up", of("scope", "find")),
+      time("getStore()", of("scope", "bare")),
+      growth("look-up / getStore()", of("scope", "bare"), of("scope", "find")),
     ],
   },
   {

@@ -10,6 +10,7 @@ import type { Results } from "./results.ts";
 /** The rows that are held to the targets. */
 const SUBJECT = "steady";
 const WATCHED = "steady + observer";
+const SCOPED = "steady + context";
 
 interface Target {
   readonly text: string;
@@ -59,6 +60,20 @@ const targets: readonly Target[] = [
   ratio("contended acquire and release", 1.3, "ideal-full", "contended", "cycle"),
   ratio("uncontended, every lease observed", 4.4, "ideal", "uncontended", "cycle", WATCHED),
   ratio("contended, every lease observed", 2.6, "ideal-full", "contended", "cycle", WATCHED),
+  {
+    text: "a scope with one use, above that use ≤ 300 ns",
+    limit: 300,
+    measure: (results) =>
+      results.ns(SCOPED, { scenario: "scope", metric: "scope" }) -
+      results.ns(SCOPED, { scenario: "scope", metric: "use" }),
+    show: (value) => `${format(value)} ns`,
+  },
+  {
+    text: "look-up of a scope's connection ≤ 2× getStore()",
+    limit: 2,
+    measure: (results) => growth(results, SCOPED, "scope", "bare", "find"),
+    show: formatRatio,
+  },
   ratio("100,000 waiters drained", 1.5, "ideal-full", "drain", "total 100000"),
   {
     // Garbage collection makes a large queue dearer per waiter for anybody, so the bound's growth is the measure.

@@ -2,7 +2,7 @@ import { type Driver, type Lease, Pool, type PoolOptions } from "../../../mod.ts
 import type { Connection, Subject, SubjectKind } from "../subject.ts";
 
 /** A driver that is always ready and never loses anything: what is measured is the pool. */
-class InstantDriver implements Driver<Connection> {
+export class InstantDriver implements Driver<Connection> {
   readonly name = "instant";
   readonly sharing = "exclusive";
   #count = 0;

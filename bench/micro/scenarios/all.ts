@@ -5,6 +5,7 @@ import { drain } from "./drain.ts";
 import { endurance } from "./endurance.ts";
 import { heap } from "./heap.ts";
 import { idle, used } from "./scale.ts";
+import { scope } from "./scope.ts";
 import { timeouts } from "./timeouts.ts";
 import { uncontended } from "./uncontended.ts";
 
@@ -12,6 +13,7 @@ import { uncontended } from "./uncontended.ts";
 export const scenarios: readonly Scenario[] = [
   uncontended,
   contended,
+  scope,
   drain,
   timeouts,
   aborts,
