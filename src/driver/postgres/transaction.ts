@@ -21,7 +21,7 @@ import { CommitWatch, type ServerIdentity } from "./commit_watch.ts";
 import type { PostgresConnection } from "./connection.ts";
 import type { PostgresTypes } from "./options.ts";
 import { OwnCommand } from "./own_command.ts";
-import { isPostgresError, type PorsagerQuery, type Template } from "./porsager.ts";
+import { isPostgresError, type Template } from "./porsager.ts";
 import { Session } from "./session.ts";
 import { createSql, type Gate, type SqlTypes } from "./sql.ts";
 import { Statement, type StatementListener } from "./statement.ts";
