@@ -10,7 +10,7 @@ import process from "node:process";
 import type { Readable } from "node:stream";
 import { expectChild } from "../support/child.ts";
 import { runtimePath } from "../support/runtimes.ts";
-import { appCommand, type AppRuntime, TITLES } from "./app_command.ts";
+import { appCommand, type AppModules, type AppRuntime, DEMO_APPS, TITLES } from "./app_command.ts";
 import type { ServiceStats } from "./order_service.ts";
 
 /** How long an app may take to end; a bound for what should never happen. */
@@ -58,12 +58,17 @@ export class App implements AsyncDisposable {
    *
    * @param name What it runs on.
    * @param databaseUrl URL of its database.
+   * @param apps Which app.
    * @returns The app, serving.
    */
-  static async start(name: AppRuntime, databaseUrl: string): Promise<App> {
+  static async start(
+    name: AppRuntime,
+    databaseUrl: string,
+    apps: AppModules = DEMO_APPS,
+  ): Promise<App> {
     const path = await runtimePath(name);
     const [version] = /\d[\d.-]*\d/.exec(await expectChild(path, ["--version"])) ?? [];
-    await using command = await appCommand(name, path);
+    await using command = await appCommand(name, path, apps);
     const child = spawn(command.program, command.args, {
       // A session of its own: the Ctrl+C that ends the demo must not end the app before the load.
       detached: true,

@@ -26,6 +26,20 @@ export const TITLES: Readonly<Record<AppRuntime, string>> = {
   workerd: "workerd",
 };
 
+/** The main modules of an app, one for each runtime. */
+export type AppModules = Readonly<Record<AppRuntime, URL>>;
+
+/** Those of the demo. */
+export const DEMO_APPS: AppModules = {
+  deno: new URL("./apps/deno.ts", import.meta.url),
+  bun: new URL("./apps/bun.ts", import.meta.url),
+  node: new URL("./apps/node.ts", import.meta.url),
+  workerd: new URL("./apps/workerd.ts", import.meta.url),
+};
+
+/** How workerd runs a bundle of whichever app. */
+const WORKERD_CONFIG = new URL("./apps/workerd.capnp", import.meta.url);
+
 /** A command; what it needs can be disposed of as soon as the app serves. */
 export interface AppCommand extends AsyncDisposable {
   readonly program: string;
@@ -53,12 +67,18 @@ export function isAppRuntime(name: string): name is AppRuntime {
  *
  * @param name What to run on.
  * @param path The runtime's executable.
+ * @param apps The app.
  * @returns Program and arguments.
  */
-export async function appCommand(name: AppRuntime, path: string): Promise<AppCommand> {
+export async function appCommand(
+  name: AppRuntime,
+  path: string,
+  apps: AppModules,
+): Promise<AppCommand> {
+  const main = apps[name];
   switch (name) {
     case "deno":
-      return script(path, "deno.ts", [
+      return script(path, main, [
         "run",
         "--quiet",
         "--no-prompt",
@@ -66,30 +86,31 @@ export async function appCommand(name: AppRuntime, path: string): Promise<AppCom
         "--allow-env",
       ]);
     case "bun":
-      return script(path, "bun.ts");
+      return script(path, main);
     case "node":
-      return script(path, "node.ts");
+      return script(path, main);
     case "workerd":
-      return await worker(path);
+      return await worker(path, main);
   }
 }
 
-function pathOf(file: string): string {
-  return fileURLToPath(new URL(`./apps/${file}`, import.meta.url));
+function script(program: string, main: URL, args: readonly string[] = []): AppCommand {
+  return { program, args: [...args, fileURLToPath(main)], async [Symbol.asyncDispose]() {} };
 }
 
-function script(program: string, file: string, args: readonly string[] = []): AppCommand {
-  return { program, args: [...args, pathOf(file)], async [Symbol.asyncDispose]() {} };
-}
-
-async function worker(path: string): Promise<AppCommand> {
-  const text = await bundle(new URL("./apps/workerd.ts", import.meta.url));
+async function worker(path: string, main: URL): Promise<AppCommand> {
+  const text = await bundle(main);
   const folder = await mkdtemp(
     join(process.env[RUN_DIRECTORY_VARIABLE] ?? tmpdir(), "steady-app-"),
   );
   await writeFile(join(folder, "app.js"), text);
   // Standard output is where the scripts tell their port too.
-  const args = ["serve", pathOf("workerd.capnp"), `--import-path=${folder}`, "--control-fd=1"];
+  const args = [
+    "serve",
+    fileURLToPath(WORKERD_CONFIG),
+    `--import-path=${folder}`,
+    "--control-fd=1",
+  ];
   return {
     program: "/bin/sh",
     args: ["-c", GUARD, "sh", path, ...args],

@@ -15,7 +15,8 @@
 import type { PoolStats } from "../../src/core/stats.ts";
 import type { PostgresPool } from "../../src/entry/postgres_pool.ts";
 import type { TransactionOptions, TransactionSql } from "../../src/driver/postgres/transaction.ts";
-import { isOrderId, type Order, readOrder, type Receipt, type Sums } from "./order.ts";
+import { isOrderId, type Order, type Receipt, type Sums } from "./order.ts";
+import { orderOf } from "./order_request.ts";
 import { failureResponse, Refusal } from "./refusal.ts";
 import { SteadyError } from "../../mod.ts";
 
@@ -157,13 +158,6 @@ export class OrderService {
       }
     }
   }
-}
-
-async function orderOf(request: Request): Promise<Order> {
-  const body: unknown = await request.json().catch(() => undefined);
-  const order = readOrder(body);
-  if (order === undefined) throw new Refusal(400, "NOT_AN_ORDER", "The body is not an order");
-  return order;
 }
 
 /** Takes what was ordered out of the store and writes it down; returns what it costs. */

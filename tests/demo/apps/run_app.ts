@@ -9,6 +9,7 @@ import process from "node:process";
 import type { PoolOptions } from "../../../src/core/options.ts";
 import type { PostgresPool } from "../../../src/entry/postgres_pool.ts";
 import { OrderService } from "../order_service.ts";
+import { servedFrom } from "./lifetime.ts";
 
 /** A running HTTP server. */
 export interface HttpServer {
@@ -38,17 +39,7 @@ export async function runApp(
   const pool = createPool(process.env.DATABASE_URL ?? "", POOL);
   const service = new OrderService(pool);
   const server = await serve(service.handle);
-  // In the words of workerd, which says the same by itself.
-  process.stdout.write(JSON.stringify({ event: "listen", port: server.port }) + "\n");
-  await endOfInput();
+  await servedFrom(server.port);
   // Together: what the pool does not carry out any more, the server has to answer.
   await Promise.all([server.close(), pool.close({ timeoutMs: CLOSE_MS })]);
-}
-
-function endOfInput(): Promise<void> {
-  return new Promise((resolve) => {
-    process.stdin.once("end", resolve);
-    process.stdin.once("error", resolve);
-    process.stdin.resume();
-  });
 }
