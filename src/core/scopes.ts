@@ -5,6 +5,7 @@
  */
 
 import { ScopeError } from "./errors.ts";
+import { inPlaceOf } from "./in_place_of.ts";
 import type { Holding } from "./nesting.ts";
 import type { ContextVariable } from "./runtime.ts";
 import { Scope, type ScopeParts, type ScopeSource } from "./scope.ts";
@@ -124,7 +125,7 @@ export class Scopes<C> {
         "Cannot wrap a handler as the pool knows no runtime: give it a context, or open scopes and use them by themselves",
       );
     }
-    return (...args) => this.#call(options, () => handler(...args));
+    return inPlaceOf(handler, (...args) => this.#call(options, () => handler(...args)));
   }
 
   async #call<R>(options: ScopedOptions | undefined, handler: () => R): Promise<Awaited<R>> {

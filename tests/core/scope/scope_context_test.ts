@@ -244,6 +244,13 @@ test("scoped() passes arguments, results and errors on (P-24)", async () => {
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
+test("scoped() gives a function of as many parameters as its handler: Deno.serve passes nothing to one of none", async () => {
+  const { pool } = setup();
+  const handler = pool.scoped((request: string, info: number) => `${request} ${info}`);
+  assertEquals([handler.length, await handler("request", 1)], [2, "request 1"]);
+  assertEquals(pool.scoped(() => {}).length, 0);
+});
+
 test("an explicit scope is entered by what is started in it, whatever scope runs (X-19)", async () => {
   const { pool } = setup();
   using mine = pool.openScope();
