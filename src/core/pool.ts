@@ -157,7 +157,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(driver: Driver<C>, options?: PoolOptions<NoInfer<C>>) {
-    const resolved = this.#options = inNoContext(
+    const resolved = this.#options = inNoContext<C, ResolvedPoolOptions<C>>(
       resolvePoolOptions<C>(options, mostConnections(driver)),
     );
     const { clock, context, acquireTimeoutMs, maxWaiters, maxUses, reset } = resolved;

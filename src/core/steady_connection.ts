@@ -8,6 +8,7 @@
 import type { ConnectionStatus, Driver, IsolationLevel, ResetLevel } from "./driver.ts";
 import { LeaseReleasedError } from "./errors.ts";
 import { RESET_TIMEOUT_MS } from "./options.ts";
+import { inNoContext } from "./root_options.ts";
 import { Limit, type LimitOptions } from "./steady_limit.ts";
 import {
   type ResolvedSteadyOptions,
@@ -148,7 +149,7 @@ export class SteadyConnection<C> implements AsyncDisposable {
    * @throws {RangeError} If an option is out of range.
    */
   constructor(driver: Driver<C>, options: SteadyConnectionOptions<NoInfer<C>> = {}) {
-    this.#options = resolveSteadyOptions<C>(options);
+    this.#options = inNoContext<C, ResolvedSteadyOptions<C>>(resolveSteadyOptions<C>(options));
     this.#physical = new Physical(driver, this.#options, {
       adopted: () => this.#work.adopted(),
       lost: (cause) => this.#work.lost(cause),

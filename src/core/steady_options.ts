@@ -5,6 +5,7 @@
  */
 
 import { type Clock, systemClock } from "./clock.ts";
+import type { Runtime } from "./runtime.ts";
 import { checkSession, type SessionSetup } from "./session_setup.ts";
 import {
   checkBoolean,
@@ -13,6 +14,7 @@ import {
   checkInteger,
   checkNames,
   checkWord,
+  show,
 } from "./validate.ts";
 
 /**
@@ -128,6 +130,11 @@ export interface SteadyConnectionOptions<C = unknown> {
    */
   readonly readOnly?: boolean;
   /**
+   * What the runtime knows of control flow: the `runtime` of `@steady/pool/deno` and its siblings. With it timers and the
+   * session's set-up are in nobody's context, where without it they see, and keep alive, that of whoever came by.
+   */
+  readonly context?: Pick<Runtime, "root">;
+  /**
    * Source of time and timers.
    *
    * @default {systemClock}
@@ -135,7 +142,7 @@ export interface SteadyConnectionOptions<C = unknown> {
   readonly clock?: Clock;
 }
 
-type Optional = "session" | "failures" | "onLost" | "onReopened" | "nextEpoch";
+type Optional = "session" | "context" | "failures" | "onLost" | "onReopened" | "nextEpoch";
 
 /** A steady connection's options, checked and complete. */
 export type ResolvedSteadyOptions<C> =
@@ -158,6 +165,7 @@ const OPTION_NAMES: ReadonlySet<string> = new Set<keyof SteadyConnectionOptions>
   "onReopened",
   "nextEpoch",
   "readOnly",
+  "context",
   "clock",
 ]);
 
@@ -206,6 +214,16 @@ export function resolveSteadyOptions<C>(
     onReopened: checkFunction(action, "onReopened", onReopened),
     nextEpoch: checkFunction(action, "nextEpoch", nextEpoch),
     readOnly: checkBoolean(action, "readOnly", options.readOnly) ?? false,
+    context: checkContext(action, options.context),
     clock,
   };
+}
+
+function checkContext(
+  action: string,
+  context: SteadyConnectionOptions["context"],
+): SteadyConnectionOptions["context"] {
+  if (context === undefined) return undefined;
+  if (typeof (Object(context) as Partial<Runtime>).root === "function") return context;
+  throw new TypeError(`Cannot ${action} as context must be a Runtime: received ${show(context)}`);
 }

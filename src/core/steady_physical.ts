@@ -6,7 +6,7 @@
 
 import { abortable } from "./abortable.ts";
 import { withDeadline } from "./deadline.ts";
-import type { Driver, ResetLevel } from "./driver.ts";
+import type { Driver, DriverConnectOptions, ResetLevel } from "./driver.ts";
 import { ConnectError, LeaseReleasedError, messageOf } from "./errors.ts";
 import { type SessionSetup, setUpSession } from "./session_setup.ts";
 import type { ResolvedSteadyOptions } from "./steady_options.ts";
@@ -168,7 +168,7 @@ export class Physical<C> {
     this.#abortOpening = abort;
     try {
       const connection = await withDeadline(
-        (signal) => this.#driver.connect({ signal, readOnly }),
+        (signal) => this.#connect({ signal, readOnly }),
         {
           clock,
           timeoutMs: connectTimeoutMs,
@@ -195,6 +195,13 @@ export class Physical<C> {
       this.#opening = undefined;
       this.#abortOpening = undefined;
     }
+  }
+
+  /** What a driver keeps for a connection's life must not keep the context of who needs it first. */
+  #connect(options: DriverConnectOptions): Promise<C> {
+    const { context } = this.#options;
+    const connect = (): Promise<C> => this.#driver.connect(options);
+    return context === undefined ? connect() : context.root(connect);
   }
 
   async #setUp(connection: C, session: SessionSetup<C>, abort: AbortController): Promise<void> {

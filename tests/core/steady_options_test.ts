@@ -25,6 +25,7 @@ test("S-02, S-04, S-05, S-06, S-60: new SteadyConnection() refuses bad options, 
       TypeError,
       "session must be a string, an array of strings, or a function: received an array",
     ],
+    [{ context: {} }, TypeError, "context must be a Runtime: received a value of type object"],
     [{ maxUses: 0 }, RangeError, "maxUses must be an integer >= 1 or Infinity: received 0"],
     [{ maxUses: -1 }, RangeError, "maxUses must be an integer >= 1 or Infinity: received -1"],
     [{ maxUses: 1.5 }, RangeError, "maxUses must be an integer >= 1 or Infinity: received 1.5"],
@@ -111,6 +112,7 @@ test("S-03: options that are undefined count as not given", () => {
     onReopened: undefined,
     nextEpoch: undefined,
     readOnly: false,
+    context: undefined,
   });
 });
 

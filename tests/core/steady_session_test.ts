@@ -1,9 +1,12 @@
 /** The set-up of a steady connection's sessions. */
 
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
+import type { Driver } from "../../src/core/driver.ts";
 import { ConnectError } from "../../src/core/errors.ts";
 import type { SessionSetup } from "../../src/core/session_setup.ts";
-import { type FakeConnection, FakeError } from "../../src/testing/mod.ts";
+import { SteadyConnection } from "../../src/core/steady_connection.ts";
+import { contextVariable, root } from "../../src/runtime/async_context.ts";
+import { type FakeConnection, FakeDriver, FakeError, VirtualClock } from "../../src/testing/mod.ts";
 import { test } from "../support/harness.ts";
 import { must, watch, type Watched } from "./setup.ts";
 import { assertNothingLeft, bench, logOf, present, statement } from "./steady_setup.ts";
@@ -212,4 +215,40 @@ test("A session's list is copied: a later change of it changes nothing", async (
   await steady.run(statement("show a"));
   driver.break(must(steady.connection));
   assertEquals(await steady.run(statement("show a")), "1");
+});
+
+test("With a context, set-up, connects and timers are in nobody's, whoever uses the connection (X-14)", async () => {
+  const user = contextVariable<string>();
+  const seen = new Set<string>();
+  const see = (what: string): void => void seen.add(`${what} for ${user.get() ?? "nobody"}`);
+  const clock = new VirtualClock();
+  class Witnessed extends FakeDriver {
+    override connect(
+      ...args: Parameters<Driver<FakeConnection>["connect"]>
+    ): Promise<FakeConnection> {
+      see("connect");
+      return super.connect(...args);
+    }
+  }
+  const steady = new SteadyConnection(new Witnessed({ clock }), {
+    context: { root },
+    clock: {
+      now: () => clock.now(),
+      wallNow: () => clock.wallNow(),
+      random: () => clock.random(),
+      schedule: (delayMs, fn) => {
+        see("timer");
+        return clock.schedule(delayMs, fn);
+      },
+    },
+    session: () => see("session"),
+  });
+  const answer = await user.run("ada", () =>
+    steady.run(async (connection) => {
+      await connection.run("select 1");
+      return user.get();
+    }));
+  await user.run("grace", () => steady.close());
+  assertEquals(answer, "ada");
+  assertEquals([...seen].sort(), ["connect for nobody", "session for nobody", "timer for nobody"]);
 });
