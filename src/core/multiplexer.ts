@@ -9,8 +9,10 @@ import type { Driver } from "./driver.ts";
 import { PipelineSearch } from "./pipeline_search.ts";
 import type { Slot } from "./slot.ts";
 
-/** Over how many statements is averaged: one slow in a hundred must not be forgotten in between. */
+/** Over how many statements is averaged: one slow in a hundred must not be forgotten in between … */
 const MEMORY = 512;
+/** … and what is rarer must be remembered for longer, as many more may be sent behind it. */
+const LONG_MEMORY = 16_384;
 /** A connection is stuck in a slow statement when it has not answered for so long, in milliseconds … */
 const SLOW_MS = 10;
 /** … and the others have each had so many turns meanwhile: else it is this process that is slow. */
@@ -49,8 +51,9 @@ export class Multiplexer<C> {
   /** Time, in the clock's monotonic time, up to which `#areaMs` is summed up. */
   #summedAt = 0;
   #areaMs = 0;
-  /** Share of statements that were slow. */
+  /** Share of statements that were slow, of late and in the long run. */
   #slow = 0;
+  #slowEver = 0;
   /** How often another connection than the last one answered, and which one that was. */
   #turns = 0;
   #answering: Slot<C> | undefined;
@@ -116,7 +119,7 @@ export class Multiplexer<C> {
 
   #fairShare(width: number, waiting: number): number {
     const share = Math.floor((this.#statements + waiting) / width) + 1;
-    return Math.min(share, this.#maxPipeline, UNLUCKY / this.#slow);
+    return Math.min(share, this.#maxPipeline, UNLUCKY / Math.max(this.#slow, this.#slowEver));
   }
 
   /**
@@ -152,7 +155,9 @@ export class Multiplexer<C> {
     }
     const stuck = now - slot.answeredAt > SLOW_MS && this.#connections > 1 &&
       this.#turns - slot.turn > SLOW_TURNS * this.#connections;
-    this.#slow += ((stuck ? 1 : 0) - this.#slow) / MEMORY;
+    const slow = stuck ? 1 : 0;
+    this.#slow += (slow - this.#slow) / MEMORY;
+    this.#slowEver += (slow - this.#slowEver) / LONG_MEMORY;
     slot.answeredAt = now;
     slot.turn = this.#turns;
     this.forget(slot, 1);

@@ -169,7 +169,7 @@ export interface PoolOptions<C = unknown> {
   /**
    * Most single statements in flight on one connection. Integer, at least 1.
    *
-   * @default {64}
+   * @default {256}
    */
   readonly maxPipeline?: number;
   /** Watches the pool: an object of callbacks, one for each kind of event. One that throws hurts nobody. */
@@ -355,7 +355,7 @@ export function resolvePoolOptions<C>(
     maxUses = Infinity,
     unavailable = "wait",
     multiplex = "auto",
-    maxPipeline = 64,
+    maxPipeline = 256,
     observer,
     leakAfterMs = Infinity,
     context,

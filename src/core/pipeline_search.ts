@@ -8,8 +8,13 @@
 const MEASURED = 192;
 /** Fewest statements before them that are left out, as they were sent under the last setting; more, if so many are. */
 const SETTLING = 64;
+/** The same for the first measurement: all it has to tell is whether statements are short. */
+const FIRST_MEASURED = 80;
+const FIRST_SETTLING = 16;
 /** A setting is better when it takes at most this part of the time. */
 const BETTER = 0.93;
+/** At this part or less it is so much better that the present one need not be measured once more. */
+const CLEARLY_BETTER = 0.4;
 /** Statements under trial after which a trial may be given up, and how many times as long they must have taken for that. */
 const GLANCE = 32;
 const HOPELESS = 2;
@@ -17,6 +22,8 @@ const HOPELESS = 2;
 const SHORT_MS = 4;
 /** The statements have changed when twice in a row they take this many times as long as they did. */
 const CHANGED = 3;
+/** A difference of so many statements in hand is none. */
+const CROWD = 8;
 /** Most statements between two trials, about. */
 const LONGEST_PAUSE = 16_384;
 
@@ -49,9 +56,11 @@ export class PipelineSearch {
   #changes = 0;
   #completed = 0;
   #areaMs = 0;
+  /** How many statements were in hand when the measurement began. */
+  #began = 0;
   /** Ends of settling and of the measurement, counted in statements. */
-  #settled = SETTLING;
-  #end = SETTLING + MEASURED;
+  #settled = FIRST_SETTLING;
+  #end = FIRST_SETTLING + FIRST_MEASURED;
 
   /** @param max Most connections. */
   constructor(max: number) {
@@ -77,11 +86,14 @@ export class PipelineSearch {
   completed(areaMs: number, inHand: number, sent: number): void {
     const count = ++this.#completed;
     if (count <= this.#settled) return;
+    if (count === this.#settled + 1) this.#began = inHand;
     this.#areaMs += areaMs;
     const measured = count - this.#settled;
     const meanMs = this.#areaMs / measured;
     if (count < this.#end && !(measured >= GLANCE && this.#isHopeless(meanMs))) return;
     this.#completed = this.#areaMs = 0;
+    // A measurement of two crowds is none of either: it is made again.
+    if (isOtherCrowd(this.#began, inHand)) return;
     if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
     this.#settled = Math.max(SETTLING, sent);
@@ -134,8 +146,10 @@ export class PipelineSearch {
 
   #tried(rung: number, meanMs: number): void {
     this.#trial = undefined;
+    const presentMs = this.#currentMs ?? Infinity;
+    if (meanMs <= CLEARLY_BETTER * presentMs) this.#move(rung, meanMs);
     // A machine that was busy with something else before the trial is no reason to change.
-    if (this.#isBetter(rung, meanMs, this.#currentMs)) this.#found = { rung, ms: meanMs };
+    else if (this.#isBetter(rung, meanMs, presentMs)) this.#found = { rung, ms: meanMs };
     else this.#failed();
   }
 
@@ -145,6 +159,10 @@ export class PipelineSearch {
       this.#currentMs = ((this.#currentMs ?? presentMs) + presentMs) / 2;
       return this.#failed();
     }
+    this.#move(rung, ms);
+  }
+
+  #move(rung: number, ms: number): void {
     this.#current = rung;
     this.#currentMs = ms;
     this.#failures = 0;
@@ -163,4 +181,9 @@ export class PipelineSearch {
     this.#failures++;
     this.#untilTrial = Math.min(LONGEST_PAUSE / this.#end, 2 ** this.#failures);
   }
+}
+
+/** Whether far more, or fewer, statements are in hand than were. */
+function isOtherCrowd(before: number, now: number): boolean {
+  return Math.abs(now - before) > CROWD && (now > 2 * before || before > 2 * now);
 }

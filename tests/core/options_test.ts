@@ -48,7 +48,7 @@ test("resolvePoolOptions() fills in the defaults", () => {
     maxUses: Infinity,
     unavailable: "wait",
     multiplex: "auto",
-    maxPipeline: 64,
+    maxPipeline: 256,
     observer: undefined,
     leakAfterMs: Infinity,
     context: undefined,

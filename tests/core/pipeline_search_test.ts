@@ -37,29 +37,37 @@ test("PipelineSearch goes down to one connection where fewer are faster", () => 
 
 test("PipelineSearch tries one connection first where statements are short", () => {
   const search = new PipelineSearch(10);
-  const short = (width: number) => width === 0 ? 1 : 0.5;
-  feed(search, 256, short);
+  const short = (width: number) => width === 0 ? 1 : 0.8;
+  feed(search, 96, short);
   assertEquals(search.width, 1);
   // And measures what it comes from once more, before it stays.
   assertEquals(feed(search, 512, short), new Map([[1, 256], [0, 256]]));
   assertEquals(favourite(feed(search, 5_000, short)), 1);
   // A thousand in hand wait in the queue most of the time: what counts is the time on a connection.
   const crowded = new PipelineSearch(10);
-  feed(crowded, 256, () => 50, 1_000);
+  feed(crowded, 96, () => 50, 1_000);
   assertEquals(crowded.width, 1);
+});
+
+test("PipelineSearch stays at once where the trial leaves no doubt", () => {
+  const search = new PipelineSearch(10);
+  const short = (width: number) => width === 0 ? 1 : 0.3;
+  feed(search, 96, short);
+  const spent = feed(search, 5_000, short);
+  assertEquals([spent.has(0), favourite(spent)], [false, 1]);
 });
 
 test("PipelineSearch goes step by step where statements take long", () => {
   const search = new PipelineSearch(10);
   const long = (width: number) => width === 0 ? 20 : 10;
-  feed(search, 256, long);
+  feed(search, 96, long);
   assertEquals(search.width, 10);
 });
 
 test("PipelineSearch gives up early what is much slower", () => {
   const search = new PipelineSearch(10);
   const slower = (width: number) => width === 0 ? 1 : 10;
-  feed(search, 256, slower);
+  feed(search, 96, slower);
   const trial = feed(search, 256, slower);
   assertEquals(trial, new Map([[1, 96], [0, 160]]));
 });
@@ -115,20 +123,21 @@ test("PipelineSearch is not misled by a bad stretch before a trial", () => {
   let isBusy = false;
   // All widths are as good; what is measured first is not.
   const equal = (): number => isBusy ? 20 : 10;
-  feed(search, 192, equal);
+  feed(search, 32, equal);
   isBusy = true;
   feed(search, 64, equal);
   isBusy = false;
   assertEquals(favourite(feed(search, 5_000, equal)), 0);
 });
 
-test("PipelineSearch does not start over because more come", () => {
-  const search = new PipelineSearch(10);
+test("PipelineSearch does not start over because more come, whenever that is", () => {
   const perStatement = (width: number) => width === 0 ? 1 : 0.5;
-  feed(search, 10_000, (width) => 10 * perStatement(width), 10);
-  const crowded = feed(search, 10_000, (width) => 1_000 * perStatement(width), 1_000, 64);
-  assertEquals(favourite(crowded), 1);
-  assertEquals(crowded.has(0), false);
+  for (let first = 9_900; first < 10_500; first += 50) {
+    const search = new PipelineSearch(10);
+    feed(search, first, (width) => 10 * perStatement(width), 10);
+    const crowded = feed(search, 10_000, (width) => 1_000 * perStatement(width), 1_000, 64);
+    assertEquals([favourite(crowded), crowded.has(0)], [1, false]);
+  }
 });
 
 test("PipelineSearch measures over more statements the more are on connections", () => {
