@@ -167,7 +167,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   ): Promise<R> {
     const turn = await this.take("callback", options);
     try {
-      return await this.runIn(turn, () => fn(turn));
+      return await this.runIn(turn, async () => await fn(turn));
     } finally {
       turn.release();
     }
@@ -197,7 +197,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     const lease = this.#lease;
     if (lease === undefined || isGone(lease)) return undefined;
     let turn: ScopeTurn<C> | undefined;
-    const parent = this.nodeOf(this.#parts.standing());
+    const parent = this.here;
     const visit = this.enter({
       alone: true,
       timeoutMs: 0,
@@ -248,6 +248,24 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    */
   runIn<R>(node: ScopeNode<C> | undefined, fn: () => R): R {
     return this.#parts.run(this, node ?? this.#root, fn);
+  }
+
+  /**
+   * Where the caller stands in it.
+   *
+   * @internal
+   */
+  get here(): ScopeNode<C> {
+    return this.nodeOf(this.#parts.standing());
+  }
+
+  /**
+   * Whether anything was answered on its connection: another would not do any more.
+   *
+   * @internal
+   */
+  get bound(): boolean {
+    return this.#bound;
   }
 
   /**
@@ -311,20 +329,22 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Ends it: rolls back and reports what is still open, gives the connection back as soon as statements under way are over,
-   * a cursor or a stream that is still read included. Later uses are rejected. Idempotent.
+   * Ends it: rolls back and reports what is still open, gives the connection back as soon as statements that were begun
+   * before are over, a cursor or a stream that is still read included. Later uses are rejected. Idempotent.
    */
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    for (const visit of [...this.#waiting]) visit.refuse(this.#endedError());
+    for (const visit of [...this.#waiting]) {
+      if (!(visit.outlasts && visit.isOutermost)) visit.refuse(this.#endedError());
+    }
     // The innermost first: what they stand in ends with all that is in it.
     for (const turn of [...this.#turns].reverse()) {
       if (turn.over) continue;
       this.#tellLeftOpen(turn.kind, turn.since, turn.site);
       turn.abandon(this.#endedError());
     }
-    if (this.#served === 0) this.#giveBack();
+    this.#look();
   }
 
   /** {@inheritDoc Scope.end} */
@@ -404,6 +424,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   }
 
   #start(visit: Visit<C>, lease: Lease<C>): void {
+    this.#waiting.delete(visit);
     if (visit.alone && visit.isOutermost) {
       visit.beganInside = isOpen(this.#parts.driver.status(lease.connection));
     }
@@ -417,10 +438,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
         this.#opened();
         this.#lease = lease;
         this.#bound = false;
-        for (const visit of this.#waitingForConnection()) {
-          this.#waiting.delete(visit);
-          this.#start(visit, lease);
-        }
+        for (const visit of this.#waitingForConnection()) this.#start(visit, lease);
       },
       (error) => {
         this.#opened();
@@ -450,7 +468,10 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    */
   gaveUp(visit: Visit<C>): void {
     this.#waiting.delete(visit);
-    if (visit.state === "in line") return visit.line.giveUp(visit);
+    if (visit.state === "in line") {
+      visit.line.giveUp(visit);
+      return this.#look();
+    }
     if (this.#isOpening && this.#waitingForConnection().length === 0) {
       this.#cancelOpening?.();
       this.#opened();
@@ -467,7 +488,8 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   left(visit: Visit<C>): void {
     const lease = this.#lease;
     if (lease !== undefined && !isGone(lease)) {
-      this.#bound = true;
+      // Within a transaction nothing is in force before its end.
+      if (visit.isOutermost) this.#bound = true;
       if (visit.alone && visit.isOutermost && !visit.beganInside) {
         const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
         const status = driver.status(lease.connection);
@@ -483,7 +505,12 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #done(visit: Visit<C>): void {
     visit.line.leave(visit.alone);
     this.#served--;
-    if (this.#ended && this.#served === 0) this.#giveBack();
+    this.#look();
+  }
+
+  /** Gives the connection back when it has ended and nothing of it is under way. */
+  #look(): void {
+    if (this.#ended && this.#served === 0 && this.#waiting.size === 0) this.#giveBack();
   }
 
   #giveBack(): void {

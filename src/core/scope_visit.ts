@@ -12,6 +12,8 @@ import type { Place, ScopeLine } from "./scope_line.ts";
 export interface VisitRequest<C> {
   /** Whether nothing else of the scope may use the connection at the same time. */
   readonly alone: boolean;
+  /** Whether it is served also when the scope has ended since it was asked for, as a single statement is. */
+  readonly outlasts?: boolean;
   /** Ends the wait; the rejection is its own reason. */
   readonly signal?: AbortSignal | null | undefined;
   /** Deadline of the wait, in milliseconds; the scope's, for the wait in line alone, when not given. */
@@ -71,6 +73,11 @@ export class Visit<C> implements Place {
     this.#request = request;
     this.line = line;
     this.isOutermost = isOutermost;
+  }
+
+  /** Whether it is served also when the scope has ended. */
+  get outlasts(): boolean {
+    return this.#request.outlasts ?? false;
   }
 
   get alone(): boolean {

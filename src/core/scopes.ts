@@ -101,7 +101,7 @@ export class Scopes<C> {
   async runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
     const leave = scope.hold();
     try {
-      return await this.#within(scope, fn);
+      return await this.#within(scope, async () => await fn(scope));
     } finally {
       leave();
     }
@@ -132,7 +132,8 @@ export class Scopes<C> {
     const scope = this.#join(options) ?? this.#open(options?.name);
     const leave = scope.hold();
     try {
-      const result = await this.#within(scope, handler);
+      // What is returned is awaited within: a query is sent when that is done.
+      const result = await this.#within(scope, async () => await handler());
       if (options?.untilRead) return untilRead(result, (fn) => this.#within(scope, fn), leave);
       leave();
       return result;
@@ -163,8 +164,8 @@ export class Scopes<C> {
   }
 
   /** Runs `fn` where the caller stands, if that is in the scope, else in its outermost place. */
-  #within<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R): R {
-    return this.current === scope ? fn(scope) : scope.runIn(undefined, () => fn(scope));
+  #within<R>(scope: Scope<C>, fn: () => R): R {
+    return this.current === scope ? fn() : scope.runIn(undefined, fn);
   }
 
   #runAt<R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R): R {

@@ -79,6 +79,9 @@ function framesHere(): string | undefined {
 /** Where this file is, seen from a frame in it: what stands before is where all of this package is. */
 const OWN_FILE = /([^\s()]*)\/core\/site\.[jt]s\b/;
 
+/** A frame of the engine's own. */
+const NATIVE = /\((?:native:[\d:]+|<anonymous>)\)$/;
+
 /**
  * Finds the first frame that is not of this package.
  *
@@ -89,6 +92,6 @@ const OWN_FILE = /([^\s()]*)\/core\/site\.[jt]s\b/;
 export function callSite(stack: string): string | undefined {
   const own = OWN_FILE.exec(stack)?.[1];
   if (own === undefined) return undefined;
-  const frame = stack.split("\n").find((line) => !line.includes(`${own}/`));
+  const frame = stack.split("\n").find((line) => !line.includes(`${own}/`) && !NATIVE.test(line));
   return frame?.trim().replace(/^at (?:async )?/, "");
 }

@@ -23,7 +23,29 @@ import { isAtomic } from "../driver/postgres/statement_kind.ts";
 import { type Replay, type StatementLimits, watch } from "../driver/postgres/statement_limits.ts";
 
 /** How often a statement is sent again at most. */
-const MAX_REPLAYS = 2;
+export const MAX_REPLAYS = 2;
+
+/**
+ * Tells whether a statement whose connection was lost may be sent again (DESIGN 5.2).
+ *
+ * @param statement Which.
+ * @param outcome What is known of it.
+ * @param plan What its caller allows.
+ * @param connection The one that was lost.
+ * @returns Whether it may.
+ */
+export function mayRepeat(
+  statement: Statement,
+  outcome: Outcome,
+  { replay, limits }: Pick<ErrandPlan, "replay" | "limits">,
+  connection: PostgresConnection | undefined,
+): boolean {
+  if (replay === "never" || !statement.repeatable) return false;
+  if (outcome !== "unknown") return outcome === "not-applied";
+  if (limits?.idempotent || replay === "always") return true;
+  // Nothing can be written there.
+  return connection?.inHotStandby === true && isAtomic(statement.query);
+}
 
 /** What all statements of one view of a pool have in common. */
 export interface ErrandPlan {
@@ -123,15 +145,9 @@ export class Errand implements StatementListener, StatementCarrier {
     return true;
   }
 
-  /** Whether it may be sent again (DESIGN 5.2). */
   #mayRepeat(outcome: Outcome): boolean {
-    const { replay, limits } = this.#plan;
-    const statement = this.#statement;
-    if (replay === "never" || this.#replays >= MAX_REPLAYS || !statement.repeatable) return false;
-    if (outcome !== "unknown") return outcome === "not-applied";
-    if (limits?.idempotent || replay === "always") return true;
-    // Nothing can be written there.
-    return this.#lease?.connection.inHotStandby === true && isAtomic(statement.query);
+    return this.#replays < MAX_REPLAYS &&
+      mayRepeat(this.#statement, outcome, this.#plan, this.#lease?.connection);
   }
 
   // While it waits for a connection

@@ -5,7 +5,14 @@
  */
 
 import { POOL_OPTION_NAMES, type PoolOptions } from "../core/options.ts";
-import { checkDuration, checkInteger, checkNames, checkSignal, show } from "../core/validate.ts";
+import {
+  checkDuration,
+  checkInteger,
+  checkNames,
+  checkSignal,
+  checkWord,
+  show,
+} from "../core/validate.ts";
 import {
   notPooled,
   POSTGRES_OPTION_NAMES,
@@ -229,6 +236,7 @@ const TRANSACTION_OPTION_NAMES: ReadonlySet<string> = new Set<keyof TransactionO
   "signal",
   "retries",
   "commitResolution",
+  "nested",
 ]);
 
 const COMMIT_RESOLUTIONS: ReadonlySet<unknown> = new Set<CommitResolution>([
@@ -260,6 +268,10 @@ export function checkTransactionOptions(options: TransactionOptions): void {
   if (options.retries !== undefined) checkInteger(action, "retries", options.retries, 0, false);
   if (options.commitResolution !== undefined) {
     checkCommitResolution(action, options.commitResolution);
+  }
+  const { nested } = options;
+  if (nested !== undefined) {
+    checkWord(action, "nested", nested, ["savepoint", "join", "forbid"]);
   }
   for (const name of ["readOnly", "deferrable"] as const) {
     const value = options[name];

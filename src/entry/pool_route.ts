@@ -4,10 +4,15 @@
  * @module
  */
 
+import type { Pool } from "../core/pool.ts";
+import type { PostgresConnection } from "../driver/postgres/connection.ts";
+import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
 import { refuse } from "../driver/postgres/session.ts";
 import type { Gate, Route } from "../driver/postgres/sql.ts";
 import { Errand, type ErrandPlan } from "./errand.ts";
+import type { ScopeWork } from "./scope_work.ts";
+import { callBack } from "./scoped_statement.ts";
 
 /**
  * Sends each statement on a connection of its own, which goes back when the server has answered the last of it; short
@@ -37,6 +42,39 @@ export class PoolRoute implements Route {
   }
 }
 
+/** A route that goes to the connection of the caller's scope, where there is one. */
+export class ScopeRoute implements Route {
+  readonly #pool: Pick<Pool<PostgresConnection>, "current">;
+  readonly #outside: Route;
+  readonly #inScope: Pick<ScopeWork<PostgresTypes>, "send">;
+
+  /**
+   * @param pool Tells in which scope the caller is.
+   * @param outside Where statements go outside of scopes.
+   * @param inScope Sends them in one.
+   */
+  constructor(
+    pool: Pick<Pool<PostgresConnection>, "current">,
+    outside: Route,
+    inScope: Pick<ScopeWork<PostgresTypes>, "send">,
+  ) {
+    this.#pool = pool;
+    this.#outside = outside;
+    this.#inScope = inScope;
+  }
+
+  send(query: PorsagerQuery): void {
+    const scope = this.#pool.current();
+    if (scope === undefined) this.#outside.send(query);
+    else this.#inScope.send(scope, query);
+  }
+
+  call<R>(query: PorsagerQuery, fn: () => R): R {
+    const scope = this.#pool.current();
+    return scope === undefined ? fn() : callBack(scope, query, fn);
+  }
+}
+
 /** A route that belongs to one request. */
 export class GuardedRoute implements Route {
   readonly #route: Route;
@@ -55,5 +93,9 @@ export class GuardedRoute implements Route {
     const refusal = this.#gate.refusal();
     if (refusal === undefined) this.#route.send(query);
     else refuse(query, refusal);
+  }
+
+  call<R>(query: PorsagerQuery, fn: () => R): R {
+    return this.#route.call === undefined ? fn() : this.#route.call(query, fn);
   }
 }

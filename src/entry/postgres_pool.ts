@@ -5,6 +5,7 @@
  */
 
 import { type Clock, systemClock } from "../core/clock.ts";
+import { inPlaceOf } from "../core/in_place_of.ts";
 import type { ConnectionInfo } from "../core/inspection.ts";
 import type {
   AcquireOptions,
@@ -14,7 +15,9 @@ import type {
 } from "../core/options.ts";
 import { Pool } from "../core/pool.ts";
 import { leave, type ManagedPool } from "../core/registry.ts";
+import type { OpenScopeOptions } from "../core/scope_options.ts";
 import type { PoolStats } from "../core/stats.ts";
+import { show } from "../core/validate.ts";
 import { commandText } from "../driver/postgres/commands.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresDriver } from "../driver/postgres/driver.ts";
@@ -39,10 +42,14 @@ import {
   type PostgresSession,
 } from "./options.ts";
 import { gatedTemplate } from "./gated_template.ts";
-import { GuardedRoute, PoolRoute } from "./pool_route.ts";
+import { GuardedRoute, PoolRoute, ScopeRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
+import { PoolScopes } from "./pool_scopes.ts";
+import type { PostgresScope } from "./postgres_scope.ts";
+import { checkScope, checkScoped, type ScopedOptions, type ScopeOptions } from "./scope_options.ts";
+import { ScopeWork } from "./scope_work.ts";
 import { SharedPostgresLease } from "./shared_postgres_lease.ts";
 
 /** What all views of one pool share. */
@@ -80,11 +87,17 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   implements ManagedPool, AsyncDisposable {
   readonly #shared: Shared;
   readonly #limits: StatementLimits | undefined;
+  readonly #work: ScopeWork<T>;
+  readonly #scopes: PoolScopes<T>;
   #sql: PoolSql<T> | undefined;
 
   private constructor(shared: Shared, limits?: StatementLimits) {
     this.#shared = shared;
     this.#limits = limits;
+    const { clock, front: { replay }, lease } = shared;
+    const context = { limits, clock, replay, lease };
+    this.#work = new ScopeWork<T>(context);
+    this.#scopes = new PoolScopes<T>(shared.pool, context, this.#work);
   }
 
   /**
@@ -154,7 +167,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     const { pool, acquireTimeoutMs, clock, front, lease: { template, gate } } = this.#shared;
     const limits = this.#limits;
     const replay = limits?.replay ?? front.replay;
-    const own = new PoolRoute({ pool, limits, acquireTimeoutMs, clock, replay });
+    const own = new ScopeRoute(
+      pool,
+      new PoolRoute({ pool, limits, acquireTimeoutMs, clock, replay }),
+      this.#work,
+    );
     const route = gate === undefined ? own : new GuardedRoute(own, gate);
     const end = ({ timeout }: { timeout?: number | null } = {}): Promise<void> =>
       pool.close(
@@ -212,6 +229,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     throwIfRefused(gate);
     const { retries = 0, commitResolution } = options;
     const signal = anySignal(options.signal, this.#limits?.signal);
+    const scope = this.#shared.pool.current();
+    if (scope !== undefined) {
+      return await this.#work.transaction<R>(scope, { begin, fn, options: { ...options, signal } });
+    }
     const run = (): Promise<TransactionResult<R>> =>
       beginningAnew(() => this.#tryTransaction(begin, fn, signal, commitResolution));
     if (retries === 0) return await run();
@@ -252,6 +273,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
     throwIfRefused(this.#shared.lease.gate);
+    const scope = this.#shared.pool.current();
+    if (scope !== undefined) return await this.#work.acquire(scope, this.#inScope(options));
     const lease = await this.#shared.pool.acquire(this.#acquireOptions(options));
     return new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
   }
@@ -308,10 +331,175 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   ): Promise<R> {
     const { pool, lease: context } = this.#shared;
     throwIfRefused(context.gate);
+    const scope = pool.current();
+    if (scope !== undefined) return await this.#work.use(scope, fn, this.#inScope(options));
     return await pool.use(
       (lease) => fn(new PostgresLease<T>(lease, context, this.#limits)),
       this.#acquireOptions(options),
     );
+  }
+
+  /**
+   * Runs `fn` such that all it does has one connection, taken when it is first needed: `sql`, `use`, `acquire` and
+   * `transaction` of this pool find it, in whatever function they are called below. Statements are sent in the order written,
+   * all else is done one at a time in the order asked for. {@linkcode PostgresPool.transaction} within is joined by all below
+   * its callback. In a scope already, that one is used.
+   *
+   * @param fn What to run; is given the scope.
+   * @param options Its name; whether it is a new scope in any case; whether it is one transaction.
+   * @returns What `fn` returns. Nothing is committed unless `transactional`; what is left open is rolled back.
+   * @throws What `fn` throws.
+   *
+   * @example A helper that knows nothing of the transaction it is part of
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * const log = (text: string) => db.sql`insert into log (text) values (${text})`;
+   *
+   * await db.scope(async () => {
+   *   await db.transaction(async () => {
+   *     await db.sql`update stock set left_over = left_over - 1`;
+   *     await log("sold");
+   *   });
+   * });
+   * ```
+   */
+  async scope<R>(
+    fn: (scope: PostgresScope<T>) => R | PromiseLike<R>,
+    options: ScopeOptions = {},
+  ): Promise<R> {
+    throwIfRefused(this.#shared.lease.gate);
+    requireFunction("open a scope", "fn", fn);
+    checkScope(options);
+    return await this.#scopes.run<R>(fn, options, PostgresPool.#scopesOf(options));
+  }
+
+  /**
+   * Wraps a handler so that each call runs in a {@linkcode PostgresPool.scope}: one connection for a request, taken when it is
+   * first needed.
+   *
+   * @param handler Called with the arguments of the result: of `Deno.serve`, `Bun.serve`, Hono, or any function.
+   * @param options Those of a scope; how long it lasts; when it is rolled back.
+   * @returns A function to be called instead.
+   * @throws {TypeError} If an option has the wrong type, does not exist, or does not go with another.
+   *
+   * @example A server
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * const db = createPool("postgres://app@localhost/app");
+   * Deno.serve(db.scoped(async (request: Request) => {
+   *   const [user] = await db.sql`select name from users where id = ${new URL(request.url).pathname}`;
+   *   return Response.json(user);
+   * }));
+   * ```
+   */
+  scoped<Args extends unknown[], R>(
+    handler: (...args: Args) => R,
+    options: ScopedOptions<Awaited<R>> = {},
+  ): (...args: Args) => Promise<Awaited<R>> {
+    requireFunction("wrap a handler", "handler", handler);
+    checkScoped(options);
+    const others = PostgresPool.#scopesOf(options);
+    const call = (...args: Args): Promise<Awaited<R>> =>
+      this.#scopes.call(() => handler(...args), options, others);
+    return inPlaceOf(handler, call);
+  }
+
+  static #scopesOf({ others = [] }: ScopeOptions): readonly PoolScopes<PostgresTypes>[] {
+    return others.map((other) => {
+      if (#scopes in other) return other.#scopes;
+      throw new TypeError(
+        `Cannot open a scope as others must be pools: received ${show(other)}`,
+      );
+    });
+  }
+
+  /**
+   * Opens a scope to be used by itself, without async-local storage: by its own methods, not by those of the pool.
+   *
+   * @param options Its name.
+   * @returns The scope; has to be ended, such as by `using`.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   */
+  openScope(options?: OpenScopeOptions): PostgresScope<T> {
+    return this.#scopes.viewOf(this.#shared.pool.openScope(options));
+  }
+
+  /**
+   * Finds the scope that the caller is in.
+   *
+   * @returns The scope, which may have ended; `undefined` outside of any.
+   */
+  current(): PostgresScope<T> | undefined {
+    const scope = this.#shared.pool.current();
+    return scope && this.#scopes.viewOf(scope);
+  }
+
+  /**
+   * Runs `fn` as if it were in no scope: on connections of its own, so that it stays whatever becomes of the transaction
+   * around, such as an audit log.
+   *
+   * @param fn What to run.
+   * @returns What `fn` returns.
+   *
+   * @example An entry that survives a rollback
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * await db.scope(() =>
+   *   db.transaction(async () => {
+   *     await db.outside(() => db.sql`insert into audit (what) values ('tried')`);
+   *     await db.sql`insert into orders (id) values (1)`;
+   *   })
+   * );
+   * ```
+   */
+  outside<R>(fn: () => R): R {
+    const { pool, lease: { template: { Query } } } = this.#shared;
+    return pool.outside(() => {
+      const result = fn();
+      // Else it would be sent when it is awaited, which is in the scope again.
+      if (result instanceof Query) result.execute();
+      return result;
+    });
+  }
+
+  /**
+   * Makes sure that the caller is in a transaction: for functions that must only be called below the callback of one.
+   *
+   * @returns The `sql` of the innermost transaction or savepoint.
+   * @throws {ScopeError} Outside of any, and outside of scopes.
+   */
+  requireTransaction(): TransactionSql<T> {
+    return this.#work.ambientOf(this.#shared.pool.current()).sql as TransactionSql<T>;
+  }
+
+  /**
+   * Has a function called after the transaction that the caller is in, when the server has confirmed the commit: of a
+   * savepoint, that of the outermost transaction. It is no part of the transaction: what it throws, `transaction` rejects
+   * with, although all is in force. Not called where nobody knows whether it is (`CommitUnknownError`).
+   *
+   * @param fn Called once; awaited before `transaction` returns.
+   * @throws {ScopeError} Outside of a transaction, and outside of scopes.
+   */
+  afterCommit(fn: () => unknown): void {
+    requireFunction("add a hook", "fn", fn);
+    this.#work.ambientOf(this.#shared.pool.current()).hooks.afterCommit(fn);
+  }
+
+  /**
+   * Has a function called after the transaction, or savepoint, that the caller is in, when it was rolled back.
+   *
+   * @param fn Called once, with what the transaction failed of; awaited before `transaction` rejects. What it throws is
+   * lost.
+   * @throws {ScopeError} Outside of a transaction, and outside of scopes.
+   */
+  afterRollback(fn: (error: unknown) => unknown): void {
+    requireFunction("add a hook", "fn", fn);
+    this.#work.ambientOf(this.#shared.pool.current()).hooks.afterRollback(fn);
   }
 
   /**
@@ -321,6 +509,14 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   release(lease: PostgresLease<T>): void {
     lease.release();
+  }
+
+  /** The options of a wait within a scope under this view's own signal and deadline. */
+  #inScope(options: AcquireOptions | undefined): AcquireOptions | undefined {
+    const limits = this.#limits;
+    if (limits === undefined) return options;
+    const { signal, timeoutMs = limits.timeoutMs, ...rest } = options ?? {};
+    return { ...rest, timeoutMs, signal: anySignal(signal, limits.signal) };
   }
 
   /** The options of an acquire under this view's own signal and deadline. */
@@ -501,6 +697,11 @@ async function setUp<T extends PostgresTypes>(
   sql: BaseSql<T>,
 ): Promise<void> {
   await session(sql);
+}
+
+function requireFunction(action: string, name: string, value: unknown): void {
+  if (typeof value === "function") return;
+  throw new TypeError(`Cannot ${action} as ${name} must be a function: received ${show(value)}`);
 }
 
 function throwIfRefused(gate: Gate | undefined): void {

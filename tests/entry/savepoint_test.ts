@@ -98,3 +98,26 @@ test("A savepoint waits for all queries of an array", async () => {
   );
   assertEquals([first?.[0]?.x, second?.[0]?.x], [1, 2]);
 });
+
+test("A savepoint that is not awaited ends with its transaction: nothing of it reaches another session (X-12, X-13)", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  const late = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const going: Promise<unknown>[] = [];
+  await db.transaction(async (sql) => {
+    going.push(sql.savepoint(async (inner) => {
+      begun.resolve();
+      await late.promise;
+      await inner`insert into t values (1)`;
+    }));
+    await begun.promise;
+  });
+  await db.transaction(async (sql) => {
+    await sql`insert into t values (2)`;
+    late.resolve();
+    const [outcome] = await Promise.allSettled(going);
+    assertEquals(outcome?.status === "rejected" && outcome.reason.code, "LEASE_RELEASED");
+  });
+  assertEquals(await schema.column("t", "x"), [2]);
+});

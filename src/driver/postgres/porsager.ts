@@ -29,6 +29,8 @@ export interface PorsagerQuery extends Promise<unknown> {
     simple?: boolean;
     onexecute?: (connection: PorsagerConnection) => boolean;
   };
+  /** Sends it, if that was not done. */
+  execute(): unknown;
   /** Called with the query when it is first awaited. */
   handler: (query: PorsagerQuery) => void;
   /** Set while it waits for its answer; false once its promise settled. */

@@ -26,6 +26,14 @@ export interface Route {
    * @param query A query that was not sent before.
    */
   send(query: PorsagerQuery): void;
+  /**
+   * Calls a callback of a query, a cursor's or that of `forEach`, in its caller's context.
+   *
+   * @param query Sent before.
+   * @param fn The callback.
+   * @returns What it returns.
+   */
+  call?<R>(query: PorsagerQuery, fn: () => R): R;
 }
 
 /** Says whether something that belongs to one request may be used here and now. */
@@ -91,7 +99,7 @@ export function createSql<T extends PostgresTypes>(
   const send = (query: PorsagerQuery): void => {
     // Cancelled before it was awaited: settled already.
     if (query.cancelled) return;
-    if (capture !== undefined) keepContext(query, capture);
+    if (capture !== undefined) keepContext(query, capture, route);
     route.send(query);
   };
   const handler: typeof send & { debug?: unknown } = send;
@@ -177,12 +185,18 @@ function tag(context: TagContext, first: unknown, ...rest: unknown[]): unknown {
 }
 
 /** Callbacks of a query are called by the socket, which is in nobody's context: they get their caller's. */
-function keepContext(query: PorsagerQuery, capture: () => <R>(fn: () => R) => R): void {
+function keepContext(
+  query: PorsagerQuery,
+  capture: () => <R>(fn: () => R) => R,
+  route: Route,
+): void {
   const { forEachFn, cursorFn } = query;
   if (forEachFn === undefined && cursorFn === undefined) return;
   const inContext = capture();
-  if (forEachFn !== undefined) query.forEachFn = (...args) => inContext(() => forEachFn(...args));
-  if (cursorFn !== undefined) query.cursorFn = (rows) => inContext(() => cursorFn(rows));
+  const call = <R>(fn: () => R): R =>
+    inContext(() => route.call === undefined ? fn() : route.call(query, fn));
+  if (forEachFn !== undefined) query.forEachFn = (...args) => call(() => forEachFn(...args));
+  if (cursorFn !== undefined) query.cursorFn = (rows) => call(() => cursorFn(rows));
 }
 
 function isTemplate(first: unknown): first is TemplateStringsArray {

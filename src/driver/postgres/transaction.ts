@@ -9,7 +9,6 @@ import {
   type CommitOutcome,
   CommitUnknownError,
   ConnectionLostError,
-  LeaseReleasedError,
   messageOf,
   type Outcome,
   SteadyError,
@@ -22,9 +21,9 @@ import type { PostgresConnection } from "./connection.ts";
 import type { PostgresTypes } from "./options.ts";
 import { OwnCommand } from "./own_command.ts";
 import { isPostgresError, type Template } from "./porsager.ts";
-import { Session } from "./session.ts";
+import { Stretch, type TransactionPlace } from "./stretch.ts";
 import { createSql, type Gate, type SqlTypes } from "./sql.ts";
-import { Statement, type StatementListener } from "./statement.ts";
+import { Statement } from "./statement.ts";
 import type { StatementLimits, StatementOptions } from "./statement_limits.ts";
 
 /** Options of one transaction. */
@@ -51,6 +50,14 @@ export interface TransactionOptions {
    * @default {that of the pool}
    */
   readonly commitResolution?: CommitResolution;
+  /**
+   * What it is where another one is open in the same scope: `"savepoint"`: a part of that one, which can be rolled back
+   * alone; `"join"`: nothing of its own, so that its failure rolls back all; `"forbid"`: refused. `retries`, `deferrable` and
+   * `commitResolution` are those of the outermost.
+   *
+   * @default {"savepoint"}
+   */
+  readonly nested?: "savepoint" | "join" | "forbid";
 }
 
 /**
@@ -107,7 +114,25 @@ export interface TransactionContext {
   readonly limit: (options: StatementOptions) => StatementLimits;
   /** Asked before each statement of the callback, where connections belong to one request. */
   readonly gate?: Gate;
+  /** Where it stands, if all that runs below its callback joins it. */
+  readonly place?: TransactionPlace;
+  /** Ends it early while its callback runs: nobody is to have its connection any longer. */
+  readonly abandoned?: AbortSignal;
 }
+
+/** Options of a transaction within another. */
+export interface SavepointOptions {
+  /** Whether writes are refused in it; where the transaction is read-only, they are anyway. */
+  readonly readOnly?: boolean;
+  /** Ends it: it is rolled back, and the rejection is the signal's own reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** Runs a savepoint in a stretch. */
+export type RunSavepoint<T extends PostgresTypes> = (
+  fn: (sql: TransactionSql<T>) => unknown,
+  options: SavepointOptions,
+) => Promise<unknown>;
 
 /**
  * Runs a callback in a transaction: commits when it returns, rolls back when it throws or when a statement in it failed.
@@ -182,6 +207,8 @@ class Transaction<T extends PostgresTypes> {
   /** Why there is no point in waiting for them any more. */
   #interruption: { readonly reason: unknown } | undefined;
   readonly #stopListening: () => void;
+  readonly #place: TransactionPlace | undefined;
+  #ignoreAbandoned: (() => void) | undefined;
   #savepoints = 0;
   #preparedName: string | undefined;
 
@@ -196,19 +223,29 @@ class Transaction<T extends PostgresTypes> {
     this.#limits = limits;
     this.#limit = limit;
     this.#gate = gate;
+    this.#place = context.place;
+    const { abandoned } = context;
+    if (abandoned !== undefined) {
+      const onAbandoned = (): void => this.#giveUp(abandoned.reason);
+      abandoned.addEventListener("abort", onAbandoned, { once: true });
+      this.#ignoreAbandoned = () => abandoned.removeEventListener("abort", onAbandoned);
+      if (abandoned.aborted) onAbandoned();
+    }
     const offLost = connection.onLost((cause) =>
       this.#interrupt(signal?.aborted ? signal.reason : lostError(this.#lostOutcome, cause))
     );
-    const onAbort = (): void => {
-      this.#interrupt(signal?.reason);
-      connection.giveUpCurrent(signal?.reason);
-    };
+    const onAbort = (): void => this.#giveUp(signal?.reason);
     signal?.addEventListener("abort", onAbort, { once: true });
     this.#stopListening = () => {
       offLost();
       signal?.removeEventListener("abort", onAbort);
     };
     if (signal?.aborted) onAbort();
+  }
+
+  #giveUp(reason: unknown): void {
+    this.#interrupt(reason);
+    this.#connection.giveUpCurrent(reason);
   }
 
   #interrupt(reason: unknown): void {
@@ -225,28 +262,54 @@ class Transaction<T extends PostgresTypes> {
   }
 
   async run<R>(fn: (sql: TransactionSql<T>) => Awaitable<R>): Promise<TransactionResult<R>> {
-    const scope = new Scope(this.#connection, "transaction", this.#gate);
+    const stretch = new Stretch({
+      connection: this.#connection,
+      kind: "transaction",
+      gate: this.#gate,
+      place: this.#place,
+    });
     let result: TransactionResult<R>;
     try {
-      result = await this.#call(scope, fn);
+      result = await this.#call(stretch, fn);
     } catch (error) {
-      scope.end();
+      stretch.end();
       await this.#rollback();
-      throw scope.causeOf(error);
+      throw stretch.causeOf(error);
+    } finally {
+      this.#ignoreAbandoned?.();
     }
-    scope.end();
-    await this.#commit(scope);
+    stretch.end();
+    await this.#commit(stretch);
     return result;
   }
 
   async #call<R>(
-    scope: Scope,
+    stretch: Stretch,
     fn: (sql: TransactionSql<T>) => Awaitable<R>,
   ): Promise<TransactionResult<R>> {
-    const result = await this.#unlessInterrupted(() => settle(fn, this.#sql(scope)));
+    const sql = this.#sql(stretch);
+    const { place } = stretch;
+    const result = await this.#unlessInterrupted(
+      place === undefined
+        ? () => settle(fn, sql)
+        : () => place.call(stretch, sql, this.#runNested(stretch), () => settle(fn, sql)),
+    );
     // As in porsager: a statement that failed fails the transaction, even if the callback caught the error.
-    if (scope.broken) throw scope.error;
+    if (stretch.broken) throw stretch.error;
     return result;
+  }
+
+  /** What a savepoint gives, unless its own signal ends it before. */
+  #untilAborted<R>(signal: AbortSignal | undefined, call: () => Promise<R>): Promise<R> {
+    if (signal === undefined) return call();
+    return new Promise<R>((resolve, reject) => {
+      const onAbort = (): void => {
+        reject(signal.reason);
+        this.#connection.giveUpCurrent(signal.reason);
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      call().then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    });
   }
 
   /** What a callback gives, unless the transaction is interrupted before: it may never come to its end then. */
@@ -286,7 +349,7 @@ class Transaction<T extends PostgresTypes> {
     }
   }
 
-  async #commit(scope: Scope): Promise<void> {
+  async #commit(stretch: Stretch): Promise<void> {
     if (this.#connection.status === "idle") throw endedError();
     const name = this.#preparedName;
     const text = name === undefined ? "commit" : `prepare transaction ${quoteLiteral(name)}`;
@@ -317,7 +380,7 @@ class Transaction<T extends PostgresTypes> {
       this.#signal?.removeEventListener("abort", onAbort);
     }
     // In a failed transaction the server answers COMMIT by rolling back, and calls that a success.
-    if (tag === "ROLLBACK") throw scope.broken ? scope.error : rolledBackError();
+    if (tag === "ROLLBACK") throw stretch.broken ? stretch.error : rolledBackError();
   }
 
   /** COMMIT was sent, and its answer is lost: returns if it is in force for certain. */
@@ -349,95 +412,86 @@ class Transaction<T extends PostgresTypes> {
     );
   }
 
-  #sql(scope: Scope, limits = this.#limits): TransactionSql<T> {
-    return Object.assign(createSql<T>(this.#template, scope.route(limits)), {
-      savepoint: this.#savepoint.bind(this, scope),
+  #sql(stretch: Stretch, limits = this.#limits): TransactionSql<T> {
+    return Object.assign(createSql<T>(this.#template, stretch.route(limits)), {
+      savepoint: this.#savepoint.bind(this, stretch),
       prepare: (name: string) => {
         this.#preparedName = String(name);
       },
-      with: (options: StatementOptions) => this.#sql(scope, this.#limit(options)),
+      with: (options: StatementOptions) => this.#sql(stretch, this.#limit(options)),
     }) as unknown as TransactionSql<T>;
   }
 
   async #savepoint(
-    outer: Scope,
+    outer: Stretch,
     nameOrFn: string | TemplateStringsArray | ((sql: TransactionSql<T>) => unknown),
     ...rest: unknown[]
   ): Promise<unknown> {
     const { name, fn } = savepointArguments<T>(nameOrFn, rest);
+    return await this.#nested(outer, name, fn, {});
+  }
+
+  #runNested(outer: Stretch): RunSavepoint<PostgresTypes> {
+    const run: RunSavepoint<T> = (fn, options) => this.#nested(outer, undefined, fn, options);
+    return run as RunSavepoint<PostgresTypes>;
+  }
+
+  async #nested(
+    outer: Stretch,
+    name: string | undefined,
+    fn: (sql: TransactionSql<T>) => unknown,
+    options: SavepointOptions,
+  ): Promise<unknown> {
     outer.check();
+    const run = (place?: TransactionPlace): Promise<unknown> =>
+      this.#runSavepoint(outer, name, fn, options, place);
+    return await (outer.place === undefined ? run() : outer.place.alone(run));
+  }
+
+  async #runSavepoint(
+    outer: Stretch,
+    name: string | undefined,
+    fn: (sql: TransactionSql<T>) => unknown,
+    { readOnly, signal }: SavepointOptions,
+    place: TransactionPlace | undefined,
+  ): Promise<unknown> {
+    // It may have ended while others were before.
+    outer.check();
+    signal?.throwIfAborted();
+    const connection = this.#connection;
+    const { listener } = outer;
     const identifier = quoteIdentifier(
       `s${this.#savepoints++}${name === undefined ? "" : `_${name}`}`,
     );
-    await this.#connection.run(`savepoint ${identifier}`, { listener: outer.listener });
-    const scope = new Scope(this.#connection, "savepoint", this.#gate);
+    await connection.run(`savepoint ${identifier}`, { listener });
+    const stretch = new Stretch({
+      connection,
+      kind: "savepoint",
+      gate: this.#gate,
+      outer,
+      place,
+    });
     try {
-      return await this.#call(scope, fn);
-    } catch (error) {
-      if (!this.#connection.lost) {
-        await this.#connection.run(`rollback to savepoint ${identifier}`, {
-          listener: outer.listener,
-        });
+      if (readOnly) {
+        await connection.run("set transaction read only", { listener: stretch.listener });
       }
-      throw scope.causeOf(error);
+      const result = await this.#untilAborted(signal, () => this.#call(stretch, fn));
+      stretch.end();
+      // What is read-only in it is so until it is released; and a thousand of them are not to stand one in the other.
+      if (place !== undefined) {
+        await connection.run(`release savepoint ${identifier}`, { listener });
+      }
+      return result;
+    } catch (error) {
+      stretch.end();
+      // Nobody may send anything when the transaction has ended meanwhile: its connection may be somebody else's.
+      if (!connection.lost && !outer.ended) {
+        await connection.run(`rollback to savepoint ${identifier}`, { listener });
+      }
+      throw stretch.causeOf(error);
     } finally {
-      scope.end();
+      stretch.end();
     }
-  }
-}
-
-/** The stretch of a transaction in which one `sql` may be used: the transaction itself, or one savepoint. */
-class Scope {
-  readonly #connection: PostgresConnection;
-  readonly #kind: string;
-  readonly #gate: Gate | undefined;
-  #ended = false;
-  /** Whether a statement failed; its error may be anything, `undefined` included. */
-  broken = false;
-  error: unknown;
-  /** Listens to the statements of this scope. */
-  readonly listener: StatementListener = {
-    failed: (error) => {
-      if (this.broken) return;
-      this.broken = true;
-      this.error = error;
-    },
-  };
-
-  constructor(connection: PostgresConnection, kind: string, gate: Gate | undefined) {
-    this.#connection = connection;
-    this.#kind = kind;
-    this.#gate = gate;
-  }
-
-  /** Makes the route of an `sql`. */
-  route(limits?: StatementLimits): Session {
-    return new Session(
-      () => this.#refusal() ?? this.#connection,
-      limits,
-      this.listener,
-    );
-  }
-
-  end(): void {
-    this.#ended = true;
-  }
-
-  /** @throws {SteadyError} After the end, and where it must not be used. */
-  check(): void {
-    const refusal = this.#refusal();
-    if (refusal !== undefined) throw refusal;
-  }
-
-  #refusal(): Error | undefined {
-    return this.#ended
-      ? new LeaseReleasedError(`Cannot use the ${this.#kind} as it has ended`)
-      : this.#gate?.refusal();
-  }
-
-  /** "current transaction is aborted" (25P02) only says that something failed before: what, is more useful. */
-  causeOf(error: unknown): unknown {
-    return this.broken && isPostgresError(error) && error.code === "25P02" ? this.error : error;
   }
 }
 

@@ -249,6 +249,34 @@ test("a scope that ends while its connection is opened wants it no more", async 
   assertEquals(pool.stats().used, 0);
 });
 
+test("single statements that were begun before the end are served, and keep the connection until they are over (X-24)", async () => {
+  const { clock, driver, pool } = setup();
+  driver.delay("connect", 50);
+  const scope = pool.openScope();
+  const root = scope.nodeOf(undefined);
+  const visits: { leave(): void }[] = [];
+  const refused: unknown[] = [];
+  const ask = (alone: boolean) =>
+    scope.enter({
+      alone,
+      outlasts: true,
+      served: (_lease, visit) => visits.push(visit),
+      refused: (error) => refused.push(error),
+    }, root);
+  ask(true);
+  ask(false);
+  await clock.advance(10);
+  scope.end();
+  ask(false);
+  assertEquals(refused.length, 1);
+  await clock.advance(40);
+  assertEquals([visits.length, pool.stats().used], [1, 1]);
+  visits[0]?.leave();
+  assertEquals([visits.length, pool.stats().used], [2, 1]);
+  visits[1]?.leave();
+  assertCounts(pool, { total: 1, idle: 1 });
+});
+
 test("who gives the wait up leaves the line to others (X-06, X-07)", async () => {
   const { clock, pool } = setup();
   using scope = pool.openScope();

@@ -1,0 +1,318 @@
+/**
+ * What is done in a scope of a pool: statements, leases, transactions, on its one connection.
+ *
+ * @module
+ */
+
+import type { Clock } from "../core/clock.ts";
+import { CommitUnknownError, ScopeError } from "../core/errors.ts";
+import type { AcquireOptions } from "../core/options.ts";
+import type { Scope } from "../core/scope.ts";
+import type { ScopeNode } from "../core/scope_turn.ts";
+import type { PostgresConnection } from "../driver/postgres/connection.ts";
+import type { PostgresTypes } from "../driver/postgres/options.ts";
+import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
+import { refuse } from "../driver/postgres/session.ts";
+import type { Route } from "../driver/postgres/sql.ts";
+import type { Replay, StatementLimits } from "../driver/postgres/statement_limits.ts";
+import {
+  beginningAnew,
+  canRunAgain,
+  runTransaction,
+  type TransactionOptions,
+  type TransactionResult,
+  type TransactionSql,
+} from "../driver/postgres/transaction.ts";
+import { Ambient, ambientAt, checkNested } from "./ambient.ts";
+import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
+import { retrying } from "./retrying.ts";
+import { callBack, type ScopedPlan, ScopedStatement } from "./scoped_statement.ts";
+import type { Hooks } from "./transaction_hooks.ts";
+import { unitOf } from "./unit_of_work.ts";
+
+/** What all work of one view of a pool has in common. */
+export interface ScopeWorkContext {
+  /** Signal and deadline of each statement. */
+  readonly limits: StatementLimits | undefined;
+  /** Source of timers and chance. */
+  readonly clock: Clock;
+  /** Whether a statement whose connection was lost is sent again, if nothing relied on that connection. */
+  readonly replay: Replay;
+  /** What leases share with the pool. */
+  readonly lease: LeaseContext;
+}
+
+/** A transaction to be run. */
+export interface TransactionCall<R, T extends PostgresTypes> {
+  /** The statement that begins it. */
+  readonly begin: string;
+  /** The callback. */
+  readonly fn: (sql: TransactionSql<T>) => R | PromiseLike<R>;
+  /** Its options. */
+  readonly options: TransactionOptions;
+}
+
+/** A transaction that is in force. */
+export interface Committed<R> {
+  /** What its callback returned. */
+  readonly result: TransactionResult<R>;
+  /** What is to be called after it. */
+  readonly hooks: Hooks;
+}
+
+/** A function that is called with where something stands. */
+type Go<R> = (
+  node: ScopeNode<PostgresConnection>,
+  ambient: Ambient | undefined,
+) => Promise<R>;
+
+/** Does what a pool does, in a scope. */
+export class ScopeWork<T extends PostgresTypes> {
+  readonly #context: ScopeWorkContext;
+  readonly #plan: ScopedPlan;
+
+  /** @param context What all has in common. */
+  constructor(context: ScopeWorkContext) {
+    this.#context = context;
+    this.#plan = this.#planOf(context.limits);
+  }
+
+  #planOf(limits: StatementLimits | undefined): ScopedPlan {
+    const { clock, replay } = this.#context;
+    return { limits, clock, replay: limits?.replay ?? replay };
+  }
+
+  /**
+   * Sends a statement.
+   *
+   * @param scope Where.
+   * @param query Not yet sent.
+   */
+  send(scope: Scope<PostgresConnection>, query: PorsagerQuery): void {
+    const node = scope.here;
+    const ambient = ambientAt(node);
+    const unit = ambient === undefined ? unitOf(scope) : undefined;
+    if (unit === undefined) return this.#sendAt(scope, node, ambient, query);
+    unit.begin().then(
+      (turn) => this.#sendAt(scope, turn, ambientAt(turn), query),
+      (error) => refuse(query, error),
+    );
+  }
+
+  #sendAt(
+    scope: Scope<PostgresConnection>,
+    node: ScopeNode<PostgresConnection>,
+    ambient: Ambient | undefined,
+    query: PorsagerQuery,
+  ): void {
+    const place = { scope, node, stretch: ambient?.stretch };
+    new ScopedStatement(this.#plan, place, query).start();
+  }
+
+  /**
+   * Makes a route for one scope.
+   *
+   * @param scope Which.
+   * @returns The route.
+   */
+  routeOf(scope: Scope<PostgresConnection>): Route {
+    return {
+      send: (query) => this.send(scope, query),
+      call: (query, fn) => callBack(scope, query, fn),
+    };
+  }
+
+  /**
+   * Lends the connection alone.
+   *
+   * @param scope Where.
+   * @param options Signal, deadline and label of the wait.
+   * @returns The lease.
+   */
+  async acquire(
+    scope: Scope<PostgresConnection>,
+    options: AcquireOptions | undefined,
+  ): Promise<PostgresLease<T>> {
+    return await this.#enter(scope, async (node) => {
+      const turn = await scope.take("lease", options, node);
+      return new PostgresLease<T>(turn, this.#context.lease, this.#context.limits);
+    });
+  }
+
+  /**
+   * Lends the connection alone to `fn`, and takes it back in any case.
+   *
+   * @param scope Where.
+   * @param fn What to do with it.
+   * @param options Signal, deadline and label of the wait.
+   * @returns What `fn` returns.
+   */
+  async use<R>(
+    scope: Scope<PostgresConnection>,
+    fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
+    options: AcquireOptions | undefined,
+  ): Promise<R> {
+    const { lease: context, limits } = this.#context;
+    return await this.#enter(scope, async (node) => {
+      const turn = await scope.take("callback", options, node);
+      try {
+        return await scope.runIn(
+          turn,
+          async () => await fn(new PostgresLease<T>(turn, context, limits)),
+        );
+      } finally {
+        turn.release();
+      }
+    });
+  }
+
+  /**
+   * Runs a transaction, or a part of the one that is open.
+   *
+   * @param scope Where.
+   * @param call What to run.
+   * @returns What its callback returns.
+   */
+  async transaction<R>(
+    scope: Scope<PostgresConnection>,
+    call: TransactionCall<R, T>,
+  ): Promise<TransactionResult<R>> {
+    return await this.#enter(scope, async (node, ambient) => {
+      if (ambient !== undefined) return await this.#runNested(ambient, call);
+      const { result, hooks } = await this.runOutermost(scope, call, node);
+      await hooks.committed();
+      return result;
+    });
+  }
+
+  /**
+   * Runs a transaction that is in no other.
+   *
+   * @param scope Where.
+   * @param call What to run.
+   * @param node Where in it.
+   * @returns What its callback returns, and what is to be called now that it is in force.
+   */
+  async runOutermost<R>(
+    scope: Scope<PostgresConnection>,
+    call: TransactionCall<R, T>,
+    node: ScopeNode<PostgresConnection>,
+  ): Promise<Committed<R>> {
+    const { signal, retries = 0 } = call.options;
+    const { clock } = this.#context;
+    return await retrying(
+      () => beginningAnew(() => this.#attempt(scope, call, node)),
+      { clock, signal, retries, mayRetry: canRunAgain },
+    );
+  }
+
+  async #attempt<R>(
+    scope: Scope<PostgresConnection>,
+    { begin, fn, options }: TransactionCall<R, T>,
+    node: ScopeNode<PostgresConnection>,
+  ): Promise<Committed<R>> {
+    const { lease: { template, limit, gate, resolve, commitResolution }, limits } = this.#context;
+    const { signal } = options;
+    const turn = await scope.take("transaction", { signal }, node);
+    const abandoned = new AbortController();
+    turn.onAbandoned = (error) => abandoned.abort(error);
+    const ambient = new Ambient({
+      scope,
+      turn,
+      plan: (limits) => this.#planOf(limits),
+      options: { ...options, ...optionsIn(begin) },
+    });
+    const { hooks } = ambient;
+    try {
+      const result = await runTransaction<R, T>({
+        connection: turn.connection,
+        template,
+        begin,
+        commitResolution: options.commitResolution ?? commitResolution,
+        resolve,
+        signal,
+        limits,
+        limit: (options) => limit(options, limits),
+        gate,
+        place: ambient,
+        abandoned: abandoned.signal,
+      }, fn);
+      return { result, hooks };
+    } catch (error) {
+      // What they do comes after the transaction.
+      turn.release();
+      // Of a transaction that may be in force nobody can say that it was rolled back.
+      if (!(error instanceof CommitUnknownError)) await hooks.rolledBack(error);
+      throw error;
+    } finally {
+      turn.release();
+    }
+  }
+
+  async #runNested<R>(
+    ambient: Ambient,
+    { begin, fn, options }: TransactionCall<R, T>,
+  ): Promise<TransactionResult<R>> {
+    const inner = { ...options, ...optionsIn(begin) };
+    checkNested(inner, ambient.options);
+    const { signal, readOnly } = inner;
+    const { stretch, savepoint, sql } = ambient;
+    signal?.throwIfAborted();
+    if (stretch === undefined || savepoint === undefined || sql === undefined) throw notOpen();
+    if (inner.nested !== "join") {
+      const run = fn as (sql: TransactionSql) => unknown;
+      return await savepoint(run, { readOnly, signal }) as TransactionResult<R>;
+    }
+    stretch.check();
+    try {
+      const result = fn(sql as TransactionSql<T>);
+      return await (Array.isArray(result) ? Promise.all(result) : result) as TransactionResult<R>;
+    } catch (error) {
+      // There is nothing that could be rolled back alone, so that all has to be.
+      stretch.listener.failed?.(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Finds the transaction that the caller is in.
+   *
+   * @param scope The caller's scope, if there is one.
+   * @returns The innermost transaction or savepoint.
+   * @throws {ScopeError} Outside of any.
+   */
+  ambientOf(scope: Scope<PostgresConnection> | undefined): Ambient {
+    const ambient = scope && (ambientAt(scope.here) ?? unitOf(scope)?.ambient);
+    if (ambient === undefined || ambient.stretch?.ended !== false) throw notOpen();
+    return ambient;
+  }
+
+  /** Goes to where the caller stands: at once, or when the transaction of the whole scope has begun. */
+  async #enter<R>(scope: Scope<PostgresConnection>, go: Go<R>): Promise<R> {
+    const node = scope.here;
+    const ambient = ambientAt(node);
+    const unit = ambient === undefined ? unitOf(scope) : undefined;
+    if (unit === undefined) return await go(node, ambient);
+    const turn = await unit.begin();
+    return await go(turn, ambientAt(turn));
+  }
+}
+
+const ISOLATION = /isolation level (read uncommitted|read committed|repeatable read|serializable)/i;
+
+/** What a statement that begins a transaction says of it. */
+function optionsIn(begin: string): Pick<TransactionOptions, "isolation" | "readOnly"> {
+  const isolation = ISOLATION.exec(begin)?.[1]?.toLowerCase() as TransactionOptions["isolation"];
+  const readOnly = /\bread only\b/i.test(begin)
+    ? true
+    : /\bread write\b/i.test(begin)
+    ? false
+    : undefined;
+  return { isolation, readOnly };
+}
+
+function notOpen(): ScopeError {
+  return new ScopeError(
+    "Cannot find a transaction here: call this below the callback of transaction(), within a scope",
+  );
+}
