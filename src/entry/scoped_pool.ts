@@ -6,6 +6,7 @@
 
 import type { ConnectionInfo } from "../core/inspection.ts";
 import type { AcquireOptions, PoolReadyOptions } from "../core/options.ts";
+import type { OpenScopeOptions } from "../core/scope_options.ts";
 import type { PoolStats } from "../core/stats.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { PoolSql } from "../driver/postgres/sql.ts";
@@ -19,6 +20,8 @@ import { Invocation, type InvocationHost, outsideError, type WaitUntil } from ".
 import { checkStatementOptions } from "./options.ts";
 import type { PostgresLease } from "./postgres_lease.ts";
 import type { PostgresPool } from "./postgres_pool.ts";
+import type { PostgresScope } from "./postgres_scope.ts";
+import type { ScopeOptions } from "./scope_options.ts";
 import { scopedSql } from "./scoped_sql.ts";
 import type { SharedPostgresLease } from "./shared_postgres_lease.ts";
 
@@ -188,6 +191,102 @@ export class ScopedPool<T extends PostgresTypes = Record<never, never>> {
     options?: AcquireOptions,
   ): Promise<R> {
     return await this.#pool.use(fn, options);
+  }
+
+  /**
+   * Runs `fn` such that all it does has one connection, as {@linkcode PostgresPool.scope} says; within a wrapped handler, whose
+   * other work has connections of its own.
+   *
+   * @param fn What to run; is given the scope.
+   * @param options Its name; whether it is a new scope in any case; whether it is one transaction.
+   * @returns What `fn` returns. Nothing is committed unless `transactional`; what is left open is rolled back.
+   * @throws What `fn` throws.
+   *
+   * @example One connection for each request
+   * ```ts
+   * import { createPool } from "@steady/pool/workerd";
+   *
+   * const db = createPool("postgres://app@db.example/app");
+   * const worker = {
+   *   fetch: db.scoped((request: Request) =>
+   *     db.scope(async () => {
+   *       const log = () => db.sql`insert into visits (path) values (${request.url})`;
+   *       await db.transaction(log);
+   *       return new Response("hello");
+   *     })
+   *   ),
+   * };
+   * export { worker as default };
+   * ```
+   */
+  async scope<R>(
+    fn: (scope: PostgresScope<T>) => R | PromiseLike<R>,
+    options?: ScopeOptions,
+  ): Promise<R> {
+    return await this.#pool.scope(fn, options);
+  }
+
+  /**
+   * Opens a scope to be used by itself: by its own methods, not by those of the pool.
+   *
+   * @param options Its name.
+   * @returns The scope; has to be ended, such as by `using`, and is at the end of the request.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   */
+  openScope(options?: OpenScopeOptions): PostgresScope<T> {
+    return this.#pool.openScope(options);
+  }
+
+  /**
+   * Finds the scope that the caller is in.
+   *
+   * @returns The scope, which may have ended; `undefined` outside of any.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  current(): PostgresScope<T> | undefined {
+    return this.#pool.current();
+  }
+
+  /**
+   * Runs `fn` as if it were in no scope: on connections of its own.
+   *
+   * @param fn What to run.
+   * @returns What `fn` returns.
+   * @throws {ScopeError} Outside of a wrapped handler.
+   */
+  outside<R>(fn: () => R): R {
+    return this.#pool.outside(fn);
+  }
+
+  /**
+   * Makes sure that the caller is in a transaction of a scope.
+   *
+   * @returns The `sql` of the innermost transaction or savepoint.
+   * @throws {ScopeError} Outside of any, and outside of scopes and wrapped handlers.
+   */
+  requireTransaction(): TransactionSql<T> {
+    return this.#pool.requireTransaction();
+  }
+
+  /**
+   * Has a function called after the transaction that the caller is in was committed.
+   *
+   * @param fn Called once; awaited before `transaction` returns.
+   * @throws {ScopeError} Outside of a transaction, and outside of scopes and wrapped handlers.
+   */
+  afterCommit(fn: () => unknown): void {
+    this.#pool.afterCommit(fn);
+  }
+
+  /**
+   * Has a function called after the transaction, or savepoint, that the caller is in was rolled back.
+   *
+   * @param fn Called once, with what it failed of; awaited before `transaction` rejects.
+   * @throws {ScopeError} Outside of a transaction, and outside of scopes and wrapped handlers.
+   */
+  afterRollback(fn: (error: unknown) => unknown): void {
+    this.#pool.afterRollback(fn);
   }
 
   /**

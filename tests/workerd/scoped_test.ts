@@ -36,6 +36,21 @@ Deno.test("Requests at the same time have connections of their own, at most five
     assertEquals(new Set(pids).size, pids.length);
   }));
 
+Deno.test("A scope in a wrapped handler has one connection, whose transactions all below them joins (X-18, Z-02)", () =>
+  withWorker(async (workerd, schema) => {
+    const { pids, outside, ...rest } = await workerd.get<{ pids: number[]; outside: number }>(
+      "/scope",
+    );
+    assertEquals([new Set(pids).size, pids.length, pids.includes(outside)], [1, 4, false]);
+    assertEquals(rest, {
+      same: true,
+      order: ["rolled back", "changed my mind", "committed"],
+      left: true,
+      name: "mine",
+    });
+    assertEquals(await schema.column("t", "x"), [1]);
+  }));
+
 Deno.test("Leases, views, callbacks and cancels work in a worker", async (test) => {
   await withWorker(async (workerd) => {
     await test.step("a lease keeps its session, and use() has it next", async () => {

@@ -86,6 +86,31 @@ const scoped: Record<string, Action> = {
       })
     ),
   begin: () => sql.begin((sql) => [sql`select 1 as x`, sql`select 2 as x`]),
+  async scope() {
+    const order: string[] = [];
+    const inside = await db.scope(async (scope) => {
+      const pids = await Promise.all([
+        pidOf(),
+        pidOf(),
+        db.use(({ connection }) => connection.pid),
+      ]);
+      await db.transaction(async () => {
+        db.afterCommit(() => void order.push("committed"));
+        await sql`insert into t (x) values (1)`;
+        await db.transaction(async () => {
+          db.afterRollback(() => void order.push("rolled back"));
+          db.requireTransaction();
+          await sql`insert into t (x) values (2)`;
+          throw new Error("changed my mind");
+        }).catch(({ message }) => order.push(message));
+        pids.push(await pidOf());
+      });
+      return { pids, outside: await db.outside(pidOf), same: db.current()?.name === scope.name };
+    });
+    using explicit = db.openScope({ name: "mine" });
+    await explicit.sql`select 1`;
+    return { ...inside, order, left: db.current() === undefined, name: explicit.name };
+  },
   async crowd(parameters) {
     let most = 0;
     const pids = Array.from({ length: Number(parameters.get("count")) }, async () => {
