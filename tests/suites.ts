@@ -108,6 +108,16 @@ export const SUITES: readonly Suite[] = [
     },
   },
   {
+    name: "apps with scopes",
+    files: /^apps_test/,
+    runtimes: ["deno"],
+    elsewhere: {
+      bun: BY_DENO,
+      node: BY_DENO,
+      workerd: BY_DENO,
+    },
+  },
+  {
     name: "package",
     files: /^package\//,
     runtimes: ["deno"],
