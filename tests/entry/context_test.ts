@@ -155,3 +155,46 @@ test("a steady connection's password, notices and closing are nobody's, whoever 
   const hooks = ["debug", "onclose", "onnotice", "onparameter", "password"];
   assertEquals([...witness.seen].sort(), hooks.map((what) => `${what} for nobody`));
 });
+
+test("in a scope, too, callbacks and hooks of users run in their own context, and those of the pool in nobody's (X-14)", async () => {
+  await using schema = await Schema.create();
+  const witness = new Witness();
+  const inScope = new Set<unknown>();
+  const db = createPool(schema.url, {
+    ...witness.options(schema.url),
+    max: 4,
+    session: (): void => {
+      witness.see("session");
+      inScope.add(db.current());
+    },
+  });
+  const names = Array.from({ length: 6 }, (_, index) => `user ${index}`);
+  const seen = await Promise.all(
+    names.map((name) =>
+      user.run(name, () =>
+        db.scope(async (scope) => {
+          const seen = new Set<unknown>();
+          const see = (): void => void seen.add(user.get()).add(db.current()?.name === scope.name);
+          await db.sql`select generate_series(1, 3)`.forEach(see);
+          await db.transaction(async () => {
+            see();
+            db.afterCommit(see);
+            await Promise.all([
+              db.sql`select generate_series(1, 3)`.cursor(1, see),
+              db.transaction(async (sql) => {
+                see();
+                db.afterRollback(see);
+                await sql`select generate_series(1, 3)`.forEach(see);
+                throw new Error("changed my mind");
+              }).catch(see),
+            ]);
+          });
+          return [...seen];
+        }))
+    ),
+  );
+  await db.close();
+  assertEquals(seen, names.map((name) => [name, true]));
+  assertEquals([...witness.seen].filter((line) => !line.endsWith(" for nobody")), []);
+  assertEquals([...inScope], [undefined]);
+});

@@ -40,6 +40,15 @@ const REQUESTS: Record<string, () => Promise<unknown>> = {
   "a transaction": () => db.transaction((sql) => sql`select 1`),
   "a cursor": () => db.sql`select generate_series(1, 3)`.cursor(1, () => {}),
   "a callback for each row": () => db.sql`select generate_series(1, 3)`.forEach(() => {}),
+  "a scope": () =>
+    db.scope(async () => {
+      await db.sql`select 1`;
+      await db.transaction(async () => {
+        await Promise.all([db.sql`select 1`, db.transaction(() => db.sql`select 1`)]);
+      });
+    }),
+  "a scope that is one transaction": () =>
+    db.scope(() => db.sql`select 1`, { transactional: true }),
   "a lost connection": () =>
     db.use(({ sql }) => sql`select pg_terminate_backend(pg_backend_pid())`).catch(() => {}),
   "an acquire that times out": () =>

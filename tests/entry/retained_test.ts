@@ -13,6 +13,8 @@ const REQUESTS: readonly string[] = [
   "a transaction",
   "a cursor",
   "a callback for each row",
+  "a scope",
+  "a scope that is one transaction",
   "a lost connection",
   "an acquire that times out",
 ];

@@ -153,7 +153,6 @@ test("a transactional scope that lost its connection before COMMIT was sent is r
 test("a first use that fails is not remembered (P-26)", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { acquireTimeoutMs: 20 });
-  await db.ready({ timeoutMs: 10_000 });
   await db.scope(async () => {
     db.suspend();
     await assertRejects(() => db.use(() => {}));
