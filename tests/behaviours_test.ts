@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { readdir, readFile } from "node:fs/promises";
 import { OBSOLETE_POOL } from "./behaviours/obsolete_pool.ts";
+import { OBSOLETE_SCOPES } from "./behaviours/obsolete_scopes.ts";
 import { OBSOLETE_SCT } from "./behaviours/obsolete_sct.ts";
 
 /** Behaviours of one part of the ancestors. */
@@ -27,6 +28,12 @@ const PARTS: readonly Part[] = [
     about: "pools: dedicated, shared, simple, PyGreSQL's, antipool, webapp_pool",
     groups: { D: 57, H: 36, Q: 19, G: 29, A: 41, W: 15 },
     obsolete: OBSOLETE_POOL,
+  },
+  {
+    about:
+      "scopes: PersistentDB, psycopg2's persistent pool, Zope's resource managers; async-only rules",
+    groups: { P: 35, Y: 23, Z: 17, X: 26 },
+    obsolete: OBSOLETE_SCOPES,
   },
 ];
 
