@@ -227,9 +227,9 @@ export class World {
   }
 
   cancel(choice: number): void {
-    const { waiting } = this.model;
-    const ask = pick(waiting, choice);
-    if (ask === undefined || this.#options.promises) return;
+    // Nobody can give up an ask that is still being made: others may be served before it returns.
+    const ask = pick(this.model.waiting.filter((ask) => this.#cancels.has(ask)), choice);
+    if (ask === undefined) return;
     this.model.onGaveUp(ask);
     this.#cancels.get(ask)?.();
   }
