@@ -65,7 +65,7 @@ import { Suspension } from "./suspension.ts";
 import { Trust } from "./trust.ts";
 import { TurnClock } from "./turn_clock.ts";
 import { Usage } from "./usage.ts";
-import { checkFunction } from "./validate.ts";
+import { checkBoolean, checkFunction } from "./validate.ts";
 import { Waiter } from "./waiter.ts";
 import { WaiterQueue } from "./waiter_queue.ts";
 import { Waiting } from "./waiting.ts";
@@ -951,7 +951,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * started anew for who waits.
    *
    * @param filter Tells which, by what is seen of each; all, when not given.
-   * @throws {TypeError} If the filter is not a function.
+   * @throws {TypeError} If the filter is not a function, or returns neither true nor false; then nothing is condemned.
    *
    * @example Those that are older than a minute
    * ```ts
@@ -972,7 +972,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       const now = this.#turn.now();
       // All are looked at before any is touched: a filter that throws changes nothing.
       const condemned = [...this.#bag.slots()].filter((slot) =>
-        filter(inspectSlot(this.#driver, slot, now))
+        // Of an asynchronous filter every promise would be a yes.
+        checkBoolean(
+          "evict connections",
+          "what filter returns",
+          filter(inspectSlot(this.#driver, slot, now)),
+        )
       );
       for (const slot of condemned) this.#removal.condemn(slot, "evicted");
     }

@@ -286,6 +286,17 @@ test("Pool.evict(filter) is shown what there is of each connection", async () =>
   lease.release();
 });
 
+test("Pool.evict(filter) takes no promise for a yes", async () => {
+  const { pool } = setup();
+  (await pool.acquire()).release();
+  const later = (() => Promise.resolve(false)) as unknown as () => boolean;
+  const message =
+    "Cannot evict connections as what filter returns must be true or false: received a value of type object";
+  assertThrows(() => pool.evict(later), TypeError, message);
+  assertEquals(pool.stats().idle, 1);
+  await pool.close();
+});
+
 test("Pool.evict(filter) keeps nothing for an outage, and changes nothing if the filter throws", async () => {
   const { clock, driver, pool } = setup({ max: 2 });
   const lease = await pool.acquire();
