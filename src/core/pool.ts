@@ -677,12 +677,18 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @throws {DeadlockError} Where the pool knows the runtime (`context`): from an acquire in `fn` that could never be served,
    * as all connections are held by callbacks that wait for another.
    */
-  async use<R>(
+  use<R>(
     fn: (lease: Lease<C>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
     const scope = this.#scopes?.current;
-    if (scope !== undefined) return await scope.use(fn, options);
+    return scope === undefined ? this.#use(fn, options) : scope.use(fn, options);
+  }
+
+  async #use<R>(
+    fn: (lease: Lease<C>) => R | PromiseLike<R>,
+    options: AcquireOptions | undefined,
+  ): Promise<R> {
     const nesting = this.#nesting;
     const site = nesting?.note(options?.label);
     const lease = await this.acquire(options);
@@ -717,11 +723,11 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * });
    * ```
    */
-  async scope<R>(
+  scope<R>(
     fn: (scope: Scope<C>) => R | PromiseLike<R>,
     options?: ScopeOptions,
   ): Promise<R> {
-    return await this.#scopesMade.run(fn, options);
+    return this.#scopesMade.run(fn, options);
   }
 
   /**

@@ -335,6 +335,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    if (this.#waiting.size === 0 && this.#turns.size === 0) return this.#look();
     for (const visit of [...this.#waiting]) {
       if (!(visit.outlasts && visit.isOutermost)) visit.refuse(this.#endedError());
     }

@@ -88,7 +88,13 @@ export class Scopes<C> {
     requireFunction("open a scope", "fn", fn);
     checkScopeOptions("open a scope", options);
     const scope = this.#join(options) ?? this.#open(options?.name);
-    return await this.runIn(scope, fn);
+    // What `runIn` does: one promise more for each scope would show.
+    const leave = scope.hold();
+    try {
+      return await this.#within(scope, async () => await fn(scope));
+    } finally {
+      leave();
+    }
   }
 
   /**
