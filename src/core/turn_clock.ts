@@ -80,7 +80,9 @@ export class TurnClock implements Clock {
 
   /** Nobody will ask any more. */
   stop(): void {
-    this.#timer?.cancel();
+    // What is kept by the turn is given up by itself.
+    if (this.#timer === undefined) return;
+    this.#timer.cancel();
     this.#giveUp();
   }
 

@@ -27,8 +27,9 @@ export interface CommandResult {
 
 /** The bytes of commands that are sent over and over. */
 const bytesOf = new Map<string, Uint8Array>();
-/** Those of a savepoint have a number each, but few have a large one. */
+/** Those of a savepoint have a number each, but few have a large one; long ones are nobody's routine. */
 const MOST_KEPT = 256;
+const LONGEST_KEPT = 64;
 
 /** One command by the simple protocol. Rows, if it has any, are of no interest. */
 export class OwnCommand {
@@ -76,7 +77,7 @@ export class OwnCommand {
     bytes.write("Q", 0, "latin1");
     bytes.writeInt32BE(4 + length + 1, 1);
     bytes.write(string, HEADER);
-    if (bytesOf.size < MOST_KEPT) bytesOf.set(string, bytes);
+    if (length <= LONGEST_KEPT && bytesOf.size < MOST_KEPT) bytesOf.set(string, bytes);
     return bytes;
   }
 
