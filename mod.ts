@@ -88,6 +88,7 @@ export type {
   PoolReadyOptions,
 } from "./src/core/options.ts";
 export { Pool } from "./src/core/pool.ts";
+export { PersistentContext } from "./src/core/persistent_context.ts";
 export { Scope } from "./src/core/scope.ts";
 export type { OpenScopeOptions, ScopedOptions, ScopeOptions } from "./src/core/scope_options.ts";
 export { type ManagedPool, pools } from "./src/core/registry.ts";

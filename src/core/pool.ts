@@ -41,6 +41,7 @@ import {
   resolvePoolOptions,
 } from "./options.ts";
 import { Outage } from "./outage.ts";
+import type { PersistentContext } from "./persistent_context.ts";
 import { Readiness } from "./readiness.ts";
 import { Refusal } from "./refusal.ts";
 import { tellRefused } from "./refusal_reason.ts";
@@ -770,6 +771,18 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   }
 
   /**
+   * Makes an owner of a connection, such as for a worker or an actor: all its scopes have the same one, from its first use
+   * until it is ended.
+   *
+   * @param options Its name.
+   * @returns The owner; has to be ended, such as by `using`.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   */
+  persistent(options?: OpenScopeOptions): PersistentContext<C> {
+    return this.#scopesMade.persistent(options);
+  }
+
+  /**
    * Runs `fn` as if it were in no scope: what it does has connections of its own, such as what is to stay whatever becomes of
    * a transaction around.
    *
@@ -801,6 +814,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       lineTimeoutMs: this.#acquireTimeoutMs || LINE_TIMEOUT_MS,
       rollbackTimeoutMs: this.#options.checkTimeoutMs,
       stats: () => this.#counts(),
+      isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
         lend: (lent, refused, label) => this.lend(lent, refused, { label }),
@@ -1056,6 +1070,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   /** The pool closes: nothing goes on in the background, and nobody waits for it to be ready. */
   #stop(): void {
     this.#suspension.on = false;
+    this.#scopes?.stop();
     this.#outage.stopWaiting();
     this.#stock.stop();
     this.#maintenance.stop();

@@ -7,6 +7,7 @@
 import { ScopeError } from "./errors.ts";
 import { inPlaceOf } from "./in_place_of.ts";
 import type { Holding } from "./nesting.ts";
+import { PersistentContext } from "./persistent_context.ts";
 import type { ContextVariable } from "./runtime.ts";
 import { Scope, type ScopeParts, type ScopeSource } from "./scope.ts";
 import { untilRead } from "./scope_body.ts";
@@ -27,6 +28,8 @@ export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "run"> 
   readonly current: ContextVariable<Holding<C>> | undefined;
   /** The pool as the source of connections. */
   readonly source: ScopeSource<C>;
+  /** Whether the pool is open. */
+  readonly isOpen: () => boolean;
 }
 
 /** The scopes of one pool. */
@@ -34,6 +37,8 @@ export class Scopes<C> {
   readonly #current: ContextVariable<Holding<C>> | undefined;
   readonly #source: ScopeSource<C>;
   readonly #parts: ScopeParts<C>;
+  readonly #isOpen: () => boolean;
+  readonly #persistent = new Set<PersistentContext<C>>();
   #count = 0;
 
   /** @param parts What they need of their pool. */
@@ -41,6 +46,7 @@ export class Scopes<C> {
     const { current } = parts;
     this.#current = current;
     this.#source = parts.source;
+    this.#isOpen = parts.isOpen;
     this.#parts = {
       ...parts,
       standing: () => current?.get()?.inScope?.node,
@@ -72,6 +78,36 @@ export class Scopes<C> {
 
   #open(name: string | undefined, source: ScopeSource<C> = this.#source): Scope<C> {
     return new Scope<C>(name ?? `scope-${++this.#count}`, this.#parts, source);
+  }
+
+  /**
+   * Makes an owner of a connection.
+   *
+   * @param options Its name.
+   * @returns The owner; has to be ended.
+   */
+  persistent(options: OpenScopeOptions | undefined): PersistentContext<C> {
+    checkOpenScopeOptions("make a context", options);
+    const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
+    const name = options?.name ?? `context-${++this.#count}`;
+    const context = new PersistentContext<C>(name, {
+      driver,
+      clock,
+      timeoutMs,
+      source: this.#source,
+      open: (name, source) => this.#open(name, source),
+      current: () => this.current,
+      runIn: (scope, fn) => this.runIn(scope, fn),
+      isOpen: this.#isOpen,
+      ended: (context) => this.#persistent.delete(context),
+    });
+    this.#persistent.add(context);
+    return context;
+  }
+
+  /** The pool closes: who has a connection and does not use it gives it back. */
+  stop(): void {
+    for (const context of this.#persistent) context.giveBack();
   }
 
   /**

@@ -93,6 +93,7 @@ export type { CreatePoolOptions, PostgresSession } from "./options.ts";
 export { PostgresLease } from "./postgres_lease.ts";
 export { SharedPostgresLease } from "./shared_postgres_lease.ts";
 export { PostgresPool } from "./postgres_pool.ts";
+export { PersistentPostgresContext } from "./persistent_postgres_context.ts";
 export { PostgresScope } from "./postgres_scope.ts";
 export type { OpenScopeOptions } from "../core/scope_options.ts";
 export type { ScopedOptions, ScopeOptions } from "./scope_options.ts";

@@ -46,6 +46,7 @@ import { GuardedRoute, PoolRoute, ScopeRoute } from "./pool_route.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
+import { PersistentPostgresContext } from "./persistent_postgres_context.ts";
 import { PoolScopes } from "./pool_scopes.ts";
 import type { PostgresScope } from "./postgres_scope.ts";
 import { checkScope, checkScoped, type ScopedOptions, type ScopeOptions } from "./scope_options.ts";
@@ -425,6 +426,31 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   openScope(options?: OpenScopeOptions): PostgresScope<T> {
     return this.#scopes.viewOf(this.#shared.pool.openScope(options));
+  }
+
+  /**
+   * Makes an owner of a connection, such as for a worker or an actor: all its scopes have the same one, from its first use
+   * until it is ended. It counts against `max` also while it is not used.
+   *
+   * @param options Its name.
+   * @returns The owner; has to be ended, such as by `using`.
+   * @throws {TypeError} If an option has the wrong type or does not exist.
+   *
+   * @example An actor with prepared state
+   * ```ts
+   * import { createPool } from "@steady/pool/deno";
+   *
+   * await using db = createPool("postgres://app@localhost/app");
+   * await using actor = db.persistent({ name: "indexer" });
+   * await actor.scope(() => db.sql`create temp table seen (id int)`);
+   * await actor.scope(() => db.sql`insert into seen values (1)`);
+   * ```
+   */
+  persistent(options?: OpenScopeOptions): PersistentPostgresContext<T> {
+    return new PersistentPostgresContext<T>(
+      this.#shared.pool.persistent(options),
+      (scope) => this.#scopes.viewOf(scope),
+    );
   }
 
   /**

@@ -346,6 +346,28 @@ test("openScope() needs no async-local storage (X-19)", async () => {
   await assertRejects(async () => await scope.sql`select 1`, ScopeError);
 });
 
+test("persistent() keeps a session from scope to scope, and no transaction (P-03, P-21, Y-12, Y-20)", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 2 });
+  const actor = db.persistent({ name: "actor" });
+  await actor.scope(() => db.sql`create temp table seen (x int)`);
+  await actor.scope(async (scope) => {
+    await scope.sql`insert into seen values (1)`;
+    await db.sql`begin`;
+    await db.sql`insert into t values (1)`;
+  });
+  await actor.scope(async () => {
+    assertEquals((await db.sql`select x from seen`).length, 1);
+    await db.sql`insert into t values (2)`;
+  });
+  assertEquals([db.stats().used, actor.name, actor.ended], [1, "actor", false]);
+  await actor[Symbol.asyncDispose]();
+  actor[Symbol.dispose]();
+  assertEquals([db.stats().used, actor.ended], [0, true]);
+  await assertRejects(() => actor.scope(() => {}), ScopeError);
+  assertEquals(await schema.column("t", "x"), [2]);
+});
+
 test("porsager's begin() and reserve() on the pool's sql are the scope's", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url);
