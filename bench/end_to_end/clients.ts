@@ -21,6 +21,8 @@ export interface Client {
   transaction?(): Promise<unknown>;
   /** `select 1` by one of a thousand readers that share two connections. */
   shared?(): Promise<unknown>;
+  /** `select 1` in a scope of its own, or what that is held against. */
+  scope?(): Promise<unknown>;
   /** Closes everything. */
   close(): Promise<unknown>;
 }
@@ -87,7 +89,17 @@ function steady(url: string): Client {
     },
     transaction: () => db.transaction((sql) => sql`select 1 as x`),
     shared: readers.shared,
+    scope: () => db.scope(() => db.sql`select 1 as x`),
     close: () => Promise.all([db.close(), readers.close()]),
+  };
+}
+
+/** What a scope costs is what it costs above this. */
+function steadyUse(url: string): Client {
+  const db = createPool(url, { max: POOL_SIZE });
+  return {
+    scope: () => db.use(({ sql }) => sql`select 1 as x`),
+    close: () => db.close(),
   };
 }
 
@@ -182,6 +194,7 @@ function bunSql(url: string): Client {
 /** Makes each client; the first is ours. */
 export const clients: Record<string, (url: string) => Client> = {
   "steady": steady,
+  "steady by use()": steadyUse,
   "porsager": porsager,
   "porsager, max_pipeline 1": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 1 }),
   "porsager, max_pipeline 0": (url) => porsagerStatements(url, { max: POOL_SIZE, max_pipeline: 0 }),

@@ -7,7 +7,7 @@
 /** One kind of work. */
 export interface Mode {
   /** Name on the command line; the client's method. */
-  readonly name: "select1" | "param" | "checkout" | "transaction" | "shared";
+  readonly name: "select1" | "param" | "checkout" | "transaction" | "shared" | "scope";
   /** Heading of its table. */
   readonly title: string;
   /** How many work at the same time. */
@@ -27,4 +27,5 @@ export const modes: readonly Mode[] = [
     title: "A thousand readers on two shared connections: `select 1`",
     concurrency: [100, 1_000],
   },
+  { name: "scope", title: "`select 1` in a scope of its own, or by `use`", concurrency: ALL },
 ];
