@@ -20,6 +20,8 @@ import type { Waiter } from "./waiter.ts";
  * many frames one takes as long as a statement.
  */
 const STACK_EVERY_MS = 1_000;
+/** So many acquires that do not wait any more may be remembered beside twice as many as do. */
+const FEW = 16;
 
 /** A call of `use`, or a scope, with the connection that it has until its callback is over. */
 export interface Holding<C> {
@@ -56,7 +58,7 @@ export interface NestingParts<C> {
   /** The limit. */
   readonly sizes: { readonly max: number };
   /** Who waits. */
-  readonly queue: { has(waiter: Waiter<C>): boolean };
+  readonly queue: { readonly size: number; has(waiter: Waiter<C>): boolean };
 }
 
 /**
@@ -67,7 +69,7 @@ export interface NestingParts<C> {
 export class Nesting<C> {
   readonly #parts: NestingParts<C>;
   readonly #sites: Sites;
-  /** Acquires that wait, made in the callbacks of these calls; those that do not wait any more are dropped when seen. */
+  /** Acquires that wait, made in the callbacks of these calls; those that do not wait any more are dropped now and then. */
   readonly #waits = new Map<Waiter<C>, Holding<C>>();
 
   /** @param parts What is asked about the pool. */
@@ -112,6 +114,14 @@ export class Nesting<C> {
    */
   waits(waiter: Waiter<C>, holding: Holding<C>): void {
     this.#waits.set(waiter, holding);
+    if (this.#waits.size > 2 * this.#parts.queue.size + FEW) this.#drop();
+  }
+
+  /** Drops those that do not wait any more: they would keep what they had from being collected. */
+  #drop(): void {
+    for (const waiter of this.#waits.keys()) {
+      if (!this.#parts.queue.has(waiter)) this.#waits.delete(waiter);
+    }
   }
 
   /**
@@ -122,7 +132,8 @@ export class Nesting<C> {
    */
   refusal(holding: Holding<C>): DeadlockError | undefined {
     const { bag, sizes } = this.#parts;
-    if (bag.total < sizes.max) return undefined;
+    // Who has nothing keeps nobody waiting, as all the scopes that wait for their first connection.
+    if (bag.total < sizes.max || !hasAny(holding)) return undefined;
     const blocked = this.#blocked();
     addCalls(blocked, holding);
     if (blocked.size < bag.total) return undefined;
@@ -131,11 +142,9 @@ export class Nesting<C> {
 
   /** The calls that have a connection and wait for another. */
   #blocked(): Blocked<C> {
+    this.#drop();
     const blocked: Blocked<C> = new Map();
-    for (const [waiter, holding] of this.#waits) {
-      if (this.#parts.queue.has(waiter)) addCalls(blocked, holding);
-      else this.#waits.delete(waiter);
-    }
+    for (const holding of this.#waits.values()) addCalls(blocked, holding);
     return blocked;
   }
 
@@ -151,8 +160,18 @@ type Blocked<C> = Map<Holding<C>["lease"], Holding<C>>;
 /** Adds a call, and those in whose callbacks it was made: they wait for it. */
 function addCalls<C>(calls: Blocked<C>, holding: Holding<C>): void {
   for (let call: Holding<C> | undefined = holding; call !== undefined; call = call.outer) {
-    const { lease } = call;
-    // One that has given back, or lost, what it had, holds nothing.
-    if (!lease.released && !lease.lost && !calls.has(lease)) calls.set(lease, call);
+    if (has(call) && !calls.has(call.lease)) calls.set(call.lease, call);
   }
+}
+
+function hasAny<C>(holding: Holding<C>): boolean {
+  for (let call: Holding<C> | undefined = holding; call !== undefined; call = call.outer) {
+    if (has(call)) return true;
+  }
+  return false;
+}
+
+/** Whether a call has a connection: not one that has given back, or lost, what it had. */
+function has<C>({ lease }: Holding<C>): boolean {
+  return !lease.released && !lease.lost;
 }
