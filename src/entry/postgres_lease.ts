@@ -132,6 +132,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       limits: this.#limits,
       limit: (options) => limit(options, this.#limits),
       gate,
+      isOver: () => this.#lease.released,
     }, fn);
   }
 

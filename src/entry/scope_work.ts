@@ -236,6 +236,7 @@ export class ScopeWork<T extends PostgresTypes> {
         gate,
         place: ambient,
         abandoned: abandoned.signal,
+        isOver: () => turn.released,
       }, fn);
       return { result, hooks };
     } catch (error) {

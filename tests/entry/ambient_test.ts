@@ -301,6 +301,33 @@ test("what is not awaited in a transaction ends with it, and reaches nothing out
   assertEquals(await schema.column("t", "x"), [4, 6]);
 });
 
+test("a transaction that outlives the callback around it is over: its COMMIT strikes nothing (X-12, X-13)", async () => {
+  await using schema = await Schema.create(TABLE);
+  await using db = createPool(schema.url, { max: 1 });
+  await db.scope(async () => {
+    const begun = Promise.withResolvers<void>();
+    const late = Promise.withResolvers<void>();
+    const going: Promise<unknown>[] = [];
+    await db.use(async () => {
+      const transaction = db.transaction(async (sql) => {
+        await sql`insert into t values (1)`;
+        begun.resolve();
+        await late.promise;
+      });
+      going.push(transaction.catch((error) => error));
+      await begun.promise;
+    });
+    const failing = db.transaction(async (sql) => {
+      await sql`insert into t values (2)`;
+      late.resolve();
+      assertInstanceOf((await Promise.all(going))[0], LeaseReleasedError);
+      throw new Error("no");
+    });
+    await assertRejects(() => failing, Error, "no");
+  });
+  assertEquals(await schema.column("t", "x"), []);
+});
+
 test("hooks are called after the commit, in order, and outside of the transaction", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url);

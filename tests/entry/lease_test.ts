@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ConnectionLostError, LeaseReleasedError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
@@ -263,4 +263,33 @@ test("An acquire of high priority goes before others, and takes what is reserved
   lease.release();
   await waiting;
   assertEquals(order, ["high", "normal"]);
+});
+
+test("A transaction of a lease that is released meanwhile is over: nothing of it reaches the next borrower (X-12)", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url, { max: 1 });
+  const lease = await db.acquire();
+  const released = Promise.withResolvers<void>();
+  const late = Promise.withResolvers<void>();
+  const outcomes: Promise<unknown>[] = [];
+  const transaction = lease.transaction(async (sql) => {
+    await sql`insert into t values (1)`;
+    released.resolve();
+    await late.promise;
+    const inner = sql`insert into t values (2)`.catch((error: unknown) => error);
+    outcomes.push(inner);
+    await inner;
+  });
+  outcomes.push(transaction.catch((error) => error));
+  await released.promise;
+  lease.release();
+  const failing = db.transaction(async (sql) => {
+    await sql`insert into t values (3)`;
+    late.resolve();
+    await Promise.all(outcomes);
+    for (const error of await Promise.all(outcomes)) assertInstanceOf(error, LeaseReleasedError);
+    throw new Error("no");
+  });
+  await assertRejects(() => failing, Error, "no");
+  assertEquals(await schema.column("t", "x"), []);
 });

@@ -153,6 +153,8 @@ test("a transactional scope that lost its connection before COMMIT was sent is r
 test("a first use that fails is not remembered (P-26)", async () => {
   await using schema = await Schema.create(TABLE);
   await using db = createPool(schema.url, { acquireTimeoutMs: 20 });
+  // A deadline that is to pass is not that of a connect.
+  await db.ready({ timeoutMs: 10_000 });
   await db.scope(async () => {
     db.suspend();
     await assertRejects(() => db.use(() => {}));

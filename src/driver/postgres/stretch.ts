@@ -56,6 +56,8 @@ export interface StretchParts {
   readonly kind: "transaction" | "savepoint";
   /** Asked before each statement, where connections belong to one request. */
   readonly gate: Gate | undefined;
+  /** Whether its connection was given back. */
+  readonly isOver?: (() => boolean) | undefined;
   /** The stretch around it. */
   readonly outer?: Stretch;
   /** Where it stands, if all below joins it. */
@@ -92,9 +94,11 @@ export class Stretch {
     return this.#parts.connection;
   }
 
-  /** Whether it has ended, or one around it. */
+  /** Whether it has ended, or one around it, or its connection was given back: it may be somebody else's. */
   get ended(): boolean {
-    return this.#ended || (this.#parts.outer?.ended ?? false);
+    if (this.#ended) return true;
+    const { outer, isOver } = this.#parts;
+    return outer === undefined ? isOver?.() ?? false : outer.ended;
   }
 
   /**

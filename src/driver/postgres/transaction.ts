@@ -9,6 +9,7 @@ import {
   type CommitOutcome,
   CommitUnknownError,
   ConnectionLostError,
+  LeaseReleasedError,
   messageOf,
   type Outcome,
   SteadyError,
@@ -118,6 +119,8 @@ export interface TransactionContext {
   readonly place?: TransactionPlace;
   /** Ends it early while its callback runs: nobody is to have its connection any longer. */
   readonly abandoned?: AbortSignal;
+  /** Whether its connection was given back, so that nothing of it may be sent any more. */
+  readonly isOver?: () => boolean;
 }
 
 /** Options of a transaction within another. */
@@ -150,7 +153,7 @@ export async function runTransaction<R, T extends PostgresTypes>(
     connection.serverVersion >= FIRST_VERSION_THAT_KNOWS && !connection.inHotStandby;
   const server = await begin(context, learns);
   const transaction = new Transaction<T>(context);
-  connection.commitWatch = new CommitWatch({
+  const watch = connection.commitWatch = new CommitWatch({
     readOnly: READ_ONLY.test(context.begin),
     learns,
     pid: connection.pid,
@@ -161,7 +164,8 @@ export async function runTransaction<R, T extends PostgresTypes>(
     return await transaction.run(fn);
   } finally {
     transaction.end();
-    connection.commitWatch = undefined;
+    // Another one may have it by now.
+    if (connection.commitWatch === watch) connection.commitWatch = undefined;
   }
 }
 
@@ -208,6 +212,7 @@ class Transaction<T extends PostgresTypes> {
   #interruption: { readonly reason: unknown } | undefined;
   readonly #stopListening: () => void;
   readonly #place: TransactionPlace | undefined;
+  readonly #isOver: (() => boolean) | undefined;
   #ignoreAbandoned: (() => void) | undefined;
   #savepoints = 0;
   #preparedName: string | undefined;
@@ -224,6 +229,7 @@ class Transaction<T extends PostgresTypes> {
     this.#limit = limit;
     this.#gate = gate;
     this.#place = context.place;
+    this.#isOver = context.isOver;
     const { abandoned } = context;
     if (abandoned !== undefined) {
       const onAbandoned = (): void => this.#giveUp(abandoned.reason);
@@ -245,7 +251,12 @@ class Transaction<T extends PostgresTypes> {
 
   #giveUp(reason: unknown): void {
     this.#interrupt(reason);
-    this.#connection.giveUpCurrent(reason);
+    this.#giveUpCurrent(reason);
+  }
+
+  /** Gives up what is executed, if that can be a statement of ours. */
+  #giveUpCurrent(reason: unknown): void {
+    if (!this.#isOver?.()) this.#connection.giveUpCurrent(reason);
   }
 
   #interrupt(reason: unknown): void {
@@ -267,6 +278,7 @@ class Transaction<T extends PostgresTypes> {
       kind: "transaction",
       gate: this.#gate,
       place: this.#place,
+      isOver: this.#isOver,
     });
     let result: TransactionResult<R>;
     try {
@@ -279,6 +291,7 @@ class Transaction<T extends PostgresTypes> {
       this.#ignoreAbandoned?.();
     }
     stretch.end();
+    if (this.#isOver?.()) throw givenBackError();
     await this.#commit(stretch);
     return result;
   }
@@ -305,7 +318,7 @@ class Transaction<T extends PostgresTypes> {
     return new Promise<R>((resolve, reject) => {
       const onAbort = (): void => {
         reject(signal.reason);
-        this.#connection.giveUpCurrent(signal.reason);
+        this.#giveUpCurrent(signal.reason);
       };
       signal.addEventListener("abort", onAbort, { once: true });
       call().then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
@@ -333,7 +346,8 @@ class Transaction<T extends PostgresTypes> {
 
   async #rollback(): Promise<void> {
     const connection = this.#connection;
-    if (connection.lost || connection.status === "idle") return;
+    // Who took the connection back has rolled back.
+    if (connection.lost || this.#isOver?.() || connection.status === "idle") return;
     const abort = new AbortController();
     const timer = setTimeout(
       () => abort.abort(new Error(`no answer to rollback within ${ROLLBACK_TIMEOUT_MS} ms`)),
@@ -564,6 +578,12 @@ function lostError(outcome: Outcome, cause: unknown): ConnectionLostError {
   return new ConnectionLostError(
     `The connection was lost during the transaction, ${known}: ${messageOf(cause)}`,
     { outcome: outcome === "unknown" ? "unknown" : "rolled-back", cause },
+  );
+}
+
+function givenBackError(): LeaseReleasedError {
+  return new LeaseReleasedError(
+    "Cannot commit the transaction as its connection was given back, which rolled it back: await it before",
   );
 }
 
