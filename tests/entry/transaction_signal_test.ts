@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { CommitUnknownError } from "../../src/core/errors.ts";
 import { createPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
@@ -64,8 +64,9 @@ test("PostgresPool.transaction({ signal }) has the server cancel what executes, 
   await rejected;
   assertEquals(await schema.column("t", "x"), []);
   await db.sql`select 1`;
-  // One connection, and one for the cancel.
-  assertEquals(proxy.connections, 2);
+  // Beside it there are those for the cancel: a busy server may have to be asked twice.
+  assertEquals(db.stats().counters.connects, 1);
+  assert(proxy.connections > 1);
 });
 
 test("PostgresPool.transaction({ signal }) rolls back between statements, and keeps the connection", async () => {
