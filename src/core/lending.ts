@@ -420,14 +420,22 @@ export class Lending<C> {
       else bag.move(slot, "idle");
     }
     if (bag.counts.idle > this.#sizes.maxIdle && this.#queue.size === 0) {
-      // No reader is kept in stock: one of the stock that was closed for it would be opened again, and closed, without end.
-      const surplus = slot.reader ? slot : bag.oldestIdle(true) ?? slot;
+      // No reader is kept in stock: one of the stock that was closed for it would be opened again, and closed, without end. So
+      // would one that is new, if those stayed that an outage has kept beyond their time.
+      const surplus = slot.reader ? slot : bag.oldestIdle(true) ?? this.#worn() ?? slot;
       this.#close(surplus, "surplus");
       if (surplus === slot) return;
     }
     // Its last use was long ago: it may be due before all others.
     if (wasChecked) this.#maintenance.look();
     else this.#maintenance.kept();
+  }
+
+  /** An idle connection that is to be replaced. */
+  #worn(): Slot<C> | undefined {
+    let slot = this.#bag.top;
+    while (slot !== undefined && !slot.retiring && !this.#trust.isWorn(slot)) slot = slot.below;
+    return slot;
   }
 
   /**

@@ -117,3 +117,25 @@ test("Pool.ready() refuses bad options", async () => {
   await clock.settle();
   assertInstanceOf(bad.error, RangeError);
 });
+
+test("Pool.ready() closes what is worn for what is new, where no more may be kept: after an outage it connects no more than that", async () => {
+  const { clock, driver, pool } = setup({ max: 3, minIdle: 2, maxIdle: 2, maxUses: 1 });
+  await pool.ready();
+  driver.refuse("connect");
+  const leases = [await pool.acquire(), await pool.acquire()];
+  const refused = watch(pool.acquire({ timeoutMs: 50 }));
+  await clock.advance(50);
+  assertEquals(refused.state, "rejected");
+  // In an outage an old connection is better than none.
+  for (const lease of leases) lease.release();
+  await clock.settle();
+  assertCounts(pool, { total: 2, idle: 2 });
+  driver.restore();
+  const before = driver.counts.connect;
+  const ready = watch(pool.ready());
+  await clock.advance(60_000);
+  assertEquals(ready.state, "fulfilled");
+  assertEquals(driver.counts.connect - before, 2);
+  assertCounts(pool, { total: 2, idle: 2 });
+  await pool.close();
+});
