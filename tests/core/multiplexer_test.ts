@@ -1,0 +1,46 @@
+import { assertEquals } from "@std/assert";
+import { Bag } from "../../src/core/bag.ts";
+import { Multiplexer } from "../../src/core/multiplexer.ts";
+import type { Driver } from "../../src/core/driver.ts";
+import type { Slot } from "../../src/core/slot.ts";
+import { VirtualClock } from "../../src/testing/mod.ts";
+import { test } from "../support/harness.ts";
+import { addSlot } from "./pool_parts/slots.ts";
+
+test("Multiplexer sends no more than a hundred behind each other for thousands of statements after a slow one", async () => {
+  const clock = new VirtualClock({ turns: 1 });
+  const driver = { canPipeline: () => true } as unknown as Driver<string>;
+  const multiplexer = new Multiplexer<string>(driver, clock, { max: 10, maxPipeline: 256 });
+  const bag = new Bag<string>();
+  const used = (): Slot<string> => {
+    const slot = addSlot(bag, "used");
+    slot.connection = "c";
+    return slot;
+  };
+  const [first, second, stuck, long] = [used(), used(), used(), used()];
+  const short = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      const slot = i % 2 === 0 ? first : second;
+      multiplexer.joined(slot, 0);
+      multiplexer.left(slot, 0);
+    }
+  };
+  const takes = (shares: number) => {
+    for (let i = 0; i < shares; i++) multiplexer.joined(long, 0);
+    const answer = multiplexer.takes(long, { alone: false, waiting: 100_000 });
+    multiplexer.forget(long, shares);
+    return answer;
+  };
+  // Short statements in no time: they share.
+  short(5_000);
+  assertEquals([takes(150), takes(255), takes(256)], [true, true, false]);
+  multiplexer.joined(stuck, 0);
+  await clock.advance(200);
+  short(200);
+  // Beside another one, which tells that it is not this process that is slow.
+  multiplexer.joined(long, 0);
+  multiplexer.left(stuck, 0);
+  multiplexer.forget(long, 1);
+  short(6_000);
+  assertEquals([takes(50), takes(150)], [true, false]);
+});
