@@ -4,7 +4,7 @@
 
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { StatementTimeoutError } from "../../src/core/errors.ts";
-import { createPool, type PostgresPool } from "../support/entry.ts";
+import { createPool, type PostgresLease, type PostgresPool } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { type Verdict, WireProxy } from "../driver/postgres/wire_proxy.ts";
 import { test } from "../support/harness.ts";
@@ -139,4 +139,38 @@ test("A statement that waits for a lock before it is executed is cancelled, and 
     assertEquals([...await lease.sql`select count(*)::int from kept`], [{ count: 0 }]);
     lease.release();
     assertEquals(await pidOf(db), pid);
+  }));
+
+/** Has a statement cancelled whose caller hears of it before the server hangs up on who asked. */
+async function cancelWithoutHangUp(
+  { proxy, lease }: { proxy: WireProxy; lease: PostgresLease },
+): Promise<void> {
+  proxy.judge = ({ type }) => {
+    if (type === "cancel") proxy.open.at(-1)?.delay(300, "server");
+    return "pass";
+  };
+  const failing = lease.with({ timeoutMs: 20 }).sql`select pg_sleep(60)`;
+  await assertRejects(async () => await failing, StatementTimeoutError);
+}
+
+test("A lease that is given back before the server hangs up on a cancel keeps its connection for the next", () =>
+  rig(async ({ proxy, db }) => {
+    const pid = await pidOf(db);
+    const lease = await db.acquire();
+    await cancelWithoutHangUp({ proxy, lease });
+    lease.release();
+    assertEquals([db.stats().idle, db.stats().total], [1, 1]);
+    assertEquals(await pidOf(db), pid);
+  }));
+
+test("close() waits for a cancel that is on its way, and leaves no socket", () =>
+  rig(async ({ proxy, db }) => {
+    const lease = await db.acquire();
+    await cancelWithoutHangUp({ proxy, lease });
+    const order: string[] = [];
+    const over = proxy.open.at(-1)?.closed.then(() => order.push("cancel"));
+    lease.release();
+    const closing = db.close().then(() => order.push("pool"));
+    await Promise.all([closing, over]);
+    assertEquals(order, ["cancel", "pool"]);
   }));

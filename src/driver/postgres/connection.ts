@@ -108,7 +108,8 @@ export class PostgresConnection {
   #last: Statement | undefined;
   /** The last error of the server that was looked at. */
   #seenError: ServerError | undefined;
-  #cancelling = false;
+  /** The request for a cancel that is on its way. */
+  #cancelling: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   #quietDuringCancel = false;
   /** Who wants to ask something of its own with the statement in flight: until that has left. */
   #toAsk: CommitWatch | undefined;
@@ -376,9 +377,11 @@ export class PostgresConnection {
   /** What the connection is doing, by the server's word. */
   get status(): ConnectionStatus {
     if (this.#lost) return "unknown";
-    // Nobody but us waits for anything.
-    const onlyAsks = this.#quietDuringQuestion && this.#first === undefined && !this.#cancelling;
-    if (onlyAsks) return this.#tap.transaction ?? "unknown";
+    // The server has answered all there was to answer, and nobody but us waits for anything.
+    const isQuiet = this.#cancelling !== undefined
+      ? this.#quietDuringCancel
+      : this.#quietDuringQuestion;
+    if (isQuiet && this.#first === undefined) return this.#tap.transaction ?? "unknown";
     if (this.#current !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
     return this.#tap.transaction ?? "unknown";
   }
@@ -810,15 +813,18 @@ export class PostgresConnection {
     if (this.#current === undefined || this.#cancelling || this.#lost) return;
     const { runtime, endpoint, pooled } = this.#options;
     if (pooled) return this.destroy(new Error("the statement was cancelled"));
-    this.#cancelling = true;
+    const abort = new AbortController();
+    const signals = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
+    const done = requestCancel(runtime, endpoint, this.#tap, signals);
+    this.#cancelling = { done, abort };
     try {
-      await requestCancel(runtime, endpoint, this.#tap, signal);
+      await done;
     } catch (error) {
       // Whether the cancel is still on its way nobody knows: it must not strike the next statement.
       this.destroy(error);
       throw error;
     } finally {
-      this.#cancelling = false;
+      this.#cancelling = undefined;
       if (this.#quietDuringCancel) {
         this.#quietDuringCancel = false;
         this.#quiet();
@@ -837,9 +843,13 @@ export class PostgresConnection {
     if (this.status === "busy" || this.#porsager === undefined) return this.destroy();
     const destroy = (): void => this.destroy();
     signal?.addEventListener("abort", destroy, { once: true });
-    this.#socket.ref();
-    this.#endedHere = true;
-    this.#porsager.terminate();
+    // Its socket would outlive the connection, and whoever waits for that to be closed.
+    await this.#cancelling?.done.catch(ignore);
+    if (!this.#lost) {
+      this.#socket.ref();
+      this.#endedHere = true;
+      this.#porsager.terminate();
+    }
     await this.#socket.closed;
     signal?.removeEventListener("abort", destroy);
   }
@@ -880,6 +890,7 @@ export class PostgresConnection {
   #loseAll(cause: unknown): void {
     this.#lost = true;
     this.#lostCause = cause;
+    this.#cancelling?.abort.abort(cause);
     this.#options.references.forget(this);
     const answered: Statement[] = [];
     const over: { statement: Statement; outcome: Outcome }[] = [];

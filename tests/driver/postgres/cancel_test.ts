@@ -104,6 +104,24 @@ test("query.cancel() that cannot reach the server destroys the connection, which
   assertEquals([error.outcome, session.connection.lost], ["unknown", true]);
 });
 
+test("A cancel that is on its way ends with its connection", async () => {
+  await using schema = await Schema.create();
+  await using proxy = await WireProxy.start(schema.url);
+  using session = await openSession(schema.through(proxy));
+  const running = session.start("select pg_sleep(60)");
+  await proxy.statement("pg_sleep(60)");
+  // The server hangs up only when nobody waits for that any more.
+  proxy.judge = ({ type }) => {
+    if (type === "cancel") proxy.open.at(-1)?.delay(1_000, "server");
+    return "pass";
+  };
+  const cancelling = session.connection.cancelCurrent();
+  cancelling.catch(() => {});
+  await assertCancelled(running.done, "refused");
+  session.connection.destroy(new Error("enough"));
+  await assertRejects(() => cancelling, Error, "enough");
+});
+
 test("query.cancel() of a transaction's statement fails the transaction (X-25)", async () => {
   await using schema = await Schema.create();
   await using proxy = await WireProxy.start(schema.url);
