@@ -593,8 +593,8 @@ export class PostgresConnection {
   }
 
   #textQuery(text: string): PorsagerQuery {
-    const { Query } = this.#options.template;
-    return new Query([text], [], ignore, ignore, { simple: true, prepare: false });
+    const { LightQuery } = this.#options.template;
+    return new LightQuery([text], [], ignore, ignore, { simple: true, prepare: false });
   }
 
   /**
@@ -890,7 +890,8 @@ export class PostgresConnection {
   #loseAll(cause: unknown): void {
     this.#lost = true;
     this.#lostCause = cause;
-    this.#cancelling?.abort.abort(cause);
+    // What still executes is to be cancelled all the same; when all is quiet, its socket would only be left behind.
+    if (this.#quietDuringCancel) this.#cancelling?.abort.abort(cause);
     this.#options.references.forget(this);
     const answered: Statement[] = [];
     const over: { statement: Statement; outcome: Outcome }[] = [];
