@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { LightQueryClass } from "../driver/postgres/light_query.ts";
 import type { Template } from "../driver/postgres/porsager.ts";
 import type { Gate } from "../driver/postgres/sql.ts";
 
@@ -16,7 +17,15 @@ import type { Gate } from "../driver/postgres/sql.ts";
  * @returns The template.
  */
 export function gatedTemplate(template: Template, gate: Gate): Template {
-  class GatedQuery extends template.Query {
+  return {
+    ...template,
+    Query: gated(template.Query, gate),
+    LightQuery: gated(template.LightQuery, gate),
+  };
+}
+
+function gated(Query: LightQueryClass, gate: Gate): LightQueryClass {
+  return class extends Query {
     override then<Result = unknown, Failure = never>(
       onFulfilled?: ((value: unknown) => Result | PromiseLike<Result>) | null,
       onRejected?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
@@ -26,6 +35,5 @@ export function gatedTemplate(template: Template, gate: Gate): Template {
         ? super.then(onFulfilled, onRejected)
         : Promise.reject(refusal).then(onFulfilled, onRejected);
     }
-  }
-  return { ...template, Query: GatedQuery };
+  };
 }

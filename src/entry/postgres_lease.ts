@@ -13,7 +13,7 @@ import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { Template } from "../driver/postgres/porsager.ts";
 import { Session } from "../driver/postgres/session.ts";
-import { createSql, type Gate, type LeaseSql } from "../driver/postgres/sql.ts";
+import { createSql, type Gate, lazily, type LeaseSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
   canRunAgain,
@@ -24,7 +24,7 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { checkTransactionOptions } from "./options.ts";
-import { beginArguments } from "./porsager_parity.ts";
+import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { retrying } from "./retrying.ts";
 
 /** What leases share with the pool they come from. */
@@ -69,6 +69,27 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     this.#limits = limits;
   }
 
+  /**
+   * Makes what the `sql` of each lease has beside statements.
+   *
+   * @internal
+   * @param template Of the pool.
+   * @returns The prototype, for {@linkcode LeaseContext}.
+   */
+  static sqlPrototype(template: Template): object {
+    const prototype = paritySql(template, {
+      reserve: notOffered("reserve", "inside a lease"),
+      end: notOffered("end", "inside a lease"),
+    });
+    return lazily<PostgresLease>(prototype, {
+      release: (lease) => () => lease.release(),
+      begin: (lease) => (...args: unknown[]) => {
+        const { begin, fn } = beginArguments<Record<never, never>>(args);
+        return lease.#run(begin, fn, {});
+      },
+    });
+  }
+
   /** Sends statements on this connection; porsager's `ReservedSql`. */
   get sql(): LeaseSql<T> {
     return this.#sql ??= this.#createSql();
@@ -81,13 +102,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       () => gate?.refusal() ?? (lease.released ? new LeaseReleasedError() : lease.connection),
       this.#limits,
     );
-    return Object.assign(createSql<T>(template, route, prototype), {
-      release: () => this.release(),
-      begin: (...args: unknown[]) => {
-        const { begin, fn } = beginArguments<T>(args);
-        return this.#run(begin, fn, {});
-      },
-    }) as unknown as LeaseSql<T>;
+    return createSql<T>(template, route, prototype, this) as unknown as LeaseSql<T>;
   }
 
   /**

@@ -43,7 +43,7 @@ import {
 } from "./options.ts";
 import { gatedTemplate } from "./gated_template.ts";
 import { GuardedRoute, PoolRoute, ScopeRoute } from "./pool_route.ts";
-import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
+import { beginArguments, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
 import { PersistentPostgresContext } from "./persistent_postgres_context.ts";
@@ -141,10 +141,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       front,
       lease: {
         template,
-        prototype: paritySql(template, {
-          reserve: notOffered("reserve", "inside a lease"),
-          end: notOffered("end", "inside a lease"),
-        }),
+        prototype: PostgresLease.sqlPrototype(template),
         limit: (more, base) => mergeLimits(clock, more, base),
         clock,
         commitResolution: front.commitResolution,

@@ -11,6 +11,7 @@
 
 import postgres from "postgres";
 import type { Runtime } from "../../core/runtime.ts";
+import { lighten, type LightQueryClass, type Origins } from "./light_query.ts";
 import type { BothWays, Login, ParsedOptions, ParsedTransform } from "./parse_options.ts";
 import type { STATEMENT, Statement } from "./statement.ts";
 
@@ -99,6 +100,10 @@ export interface Template {
   readonly options: ParsedOptions;
   /** Class of its queries. */
   readonly Query: PorsagerQueryClass;
+  /** Class of queries that cost less; made of a template only when that was used before. */
+  readonly LightQuery: LightQueryClass;
+  /** Where templates are written. */
+  readonly origins: Origins;
   /**
    * Prototype of every `sql`: what is the same for all of them. To copy it into each would cost more than all the rest of
    * taking a lease.
@@ -160,11 +165,12 @@ export function refuseSocket(): never {
  */
 export function createTemplate(options: ParsedOptions, capture?: Runtime["capture"]): Template {
   const sql = postgres(options as unknown as postgres.Options<Record<never, never>>);
-  const { constructor } = sql.unsafe("");
+  const Query = sql.unsafe("").constructor as unknown as PorsagerQueryClass;
   return {
     sql: sql as postgres.Sql,
     options,
-    Query: constructor as unknown as PorsagerQueryClass,
+    Query,
+    ...lighten(Query),
     prototype: Object.assign(Object.create(Function.prototype), {
       types: sql.types,
       typed: sql.typed,

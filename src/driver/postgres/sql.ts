@@ -6,7 +6,7 @@
 
 import type { PathOrFileDescriptor } from "node:fs";
 import type { PostgresTypes } from "./options.ts";
-import type { PorsagerQuery, Template } from "./porsager.ts";
+import type { PorsagerQuery, PorsagerQueryClass, Template } from "./porsager.ts";
 import { cancelledError, STATEMENT } from "./statement.ts";
 
 /** Types of the values of custom types, as porsager derives them. */
@@ -48,13 +48,24 @@ export interface Gate {
   refusal(): Error | undefined;
 }
 
-/** An `sql` while it is put together. */
+/** An `sql`, from the inside. */
 interface SqlFunction {
   (first: unknown, ...rest: unknown[]): unknown;
-  unsafe?: unknown;
-  file?: unknown;
-  notify?: unknown;
+  [PARTS]: SqlParts;
 }
+
+/** What an `sql` is made of. */
+interface SqlParts {
+  /** Makes queries, fragments, helpers and parameters. */
+  readonly template: Template;
+  /** Sends a query on its way. */
+  readonly handler: (query: PorsagerQuery) => void;
+  /** Whose `sql` it is. */
+  readonly owner: unknown;
+}
+
+/** Where an `sql` keeps its parts for the methods that are made later. */
+const PARTS = Symbol("parts");
 
 /** porsager's options for a statement given as text. */
 interface TextOptions {
@@ -83,19 +94,27 @@ export type SharedSql<T extends PostgresTypes = Record<never, never>> = BaseSql<
 export type BaseSql<T extends PostgresTypes> = import("postgres").ISql<SqlTypes<T>>;
 
 /**
- * Makes an `sql`.
+ * Makes an `sql`. Most live as long as a lease or a transaction, and are asked for no more than a statement: the methods are
+ * made when they are first asked for.
  *
  * @param template Makes fragments, helpers and parameters; supplies the class of the queries.
  * @param route Where the queries go.
- * @param prototype What it has beside statements; derived from the template's.
+ * @param prototype What it has beside statements, derived from the template's; that itself, if not given.
+ * @param owner What the functions given to {@linkcode lazily} are called with.
  * @returns A tag function with porsager's helpers.
  */
 export function createSql<T extends PostgresTypes>(
   template: Template,
   route: Route,
-  prototype: object = template.prototype,
+  prototype?: object,
+  owner?: unknown,
 ): BaseSql<T> {
-  const { sql: source, Query, capture, options: { debug } } = template;
+  const tag = tagOf(prototype ?? template.prototype, METHODS);
+  return assemble(template, route, tag, owner) as unknown as BaseSql<T>;
+}
+
+function assemble(template: Template, route: Route, tag: Tag, owner?: unknown): SqlFunction {
+  const { capture, options: { debug } } = template;
   const send = (query: PorsagerQuery): void => {
     // Cancelled before it was awaited: settled already.
     if (query.cancelled) return;
@@ -104,46 +123,153 @@ export function createSql<T extends PostgresTypes>(
   };
   const handler: typeof send & { debug?: unknown } = send;
   if (debug) handler.debug = debug;
-
+  const parts: SqlParts = { template, handler, owner };
   // Bound to nothing, and no closure: porsager keeps an error for each place where a template is written, and with it the
   // functions and receivers on its stack. A lease among them could never be collected when it is forgotten.
-  const sql: SqlFunction = tag.bind(undefined, { Query, source, handler });
+  const sql = tag.bind(undefined, parts) as SqlFunction;
+  sql[PARTS] = parts;
+  return sql;
+}
 
-  const unsafe = (text: string, ...more: [(unknown[] | TextOptions)?, TextOptions?]): unknown => {
+/**
+ * Adds methods that are made when they are first asked for, one for each `sql`.
+ *
+ * @param prototype What an `sql` has beside statements; see {@linkcode createSql}.
+ * @param members Makes each of them for the `sql`'s owner.
+ * @returns `prototype`.
+ */
+export function lazily<O>(
+  prototype: object,
+  members: Readonly<Record<string, (owner: O) => unknown>>,
+): object {
+  for (const [name, make] of Object.entries(members)) {
+    defineLazily(prototype, name, (sql) => make(sql[PARTS].owner as O));
+  }
+  return prototype;
+}
+
+function defineLazily(
+  prototype: object,
+  name: string,
+  make: (sql: SqlFunction) => unknown,
+): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    enumerable: true,
+    get(this: SqlFunction): unknown {
+      const value = make(this);
+      setOwn(this, name, value);
+      return value;
+    },
+    // As if it were the plain property that it is in porsager's.
+    set(this: SqlFunction, value: unknown): void {
+      setOwn(this, name, value);
+    },
+  });
+}
+
+function setOwn(sql: SqlFunction, name: string, value: unknown): void {
+  Object.defineProperty(sql, name, {
+    configurable: true,
+    enumerable: true,
+    writable: true,
+    value,
+  });
+}
+
+/** Makes a query of a template, or a helper of anything else. */
+type Tag = (parts: SqlParts, first: unknown, ...rest: unknown[]) => unknown;
+
+/** Methods by their names, each as what makes it. */
+type Methods = Readonly<Record<string, (sql: SqlFunction) => unknown>>;
+
+/** What every `sql` has of its own. */
+const METHODS: Methods = { unsafe: unsafeOf, file: fileOf, notify: notifyOf };
+/** What is left of it for single statements. */
+const SHARED_METHODS: Methods = {
+  unsafe: (sql) => inExtendedProtocol(unsafeOf(sql)),
+  file: (sql) => inExtendedProtocol(fileOf(sql)),
+};
+
+/** What was made for a prototype before. */
+const tags = new Map([METHODS, SHARED_METHODS].map((methods) => [
+  methods,
+  new WeakMap<object, Tag>(),
+]));
+
+/** What is bound has the prototype of what it is bound to: it need not be changed for every `sql`, which is slow. */
+function tagOf(prototype: object, methods: Methods): Tag {
+  const known = tags.get(methods);
+  const before = known?.get(prototype);
+  if (before !== undefined) return before;
+  const tag: Tag = ({ template, handler }, first, ...rest) => {
+    if (!isTemplate(first)) {
+      const source: unknown = template.sql;
+      return (source as (...all: unknown[]) => unknown)(first, ...rest);
+    }
+    const { LightQuery, Query, origins } = template;
+    // In debug mode porsager looks anew where each of them is written.
+    const origin = template.options.debug ? undefined : origins.of(first);
+    return origin === undefined
+      ? origins.remember(new Query(first, rest, handler, cancel))
+      : new LightQuery(first, rest, handler, cancel, {}, origin);
+  };
+  const own: object = Object.create(prototype);
+  for (const [name, make] of Object.entries(methods)) defineLazily(own, name, make);
+  Object.setPrototypeOf(tag, own);
+  known?.set(prototype, tag);
+  return tag;
+}
+
+/** The class for what is given as text, of which nobody keeps where it is written but in debug mode. */
+function textQuery({ options, Query, LightQuery }: Template): PorsagerQueryClass {
+  return options.debug ? Query : LightQuery;
+}
+
+type FromText<F> = (from: F, ...more: [(unknown[] | TextOptions)?, TextOptions?]) => unknown;
+
+function unsafeOf({ [PARTS]: { template, handler } }: SqlFunction): FromText<string> {
+  return (text, ...more) => {
     const [args, options] = textArguments(more);
+    const Query = textQuery(template);
     return new Query([text], args, handler, cancel, {
       prepare: false,
       ...options,
       simple: options.simple ?? args.length === 0,
     });
   };
+}
 
-  const file = (
-    path: PathOrFileDescriptor,
-    ...more: [(unknown[] | TextOptions)?, TextOptions?]
-  ): unknown => {
+function fileOf({ [PARTS]: { template, handler } }: SqlFunction): FromText<PathOrFileDescriptor> {
+  return (path, ...more) => {
     const [args, options] = textArguments(more);
     const readThenSend = (query: PorsagerQuery): void => {
       readTextFile(path).then((text) => {
         query.strings = [text];
-        send(query);
-      }, query.reject);
+        handler(query);
+      }, (error: unknown) => query.reject(error));
     };
+    const Query = textQuery(template);
     return new Query([], args, readThenSend, cancel, {
       ...options,
       simple: options.simple ?? args.length === 0,
     });
   };
+}
 
+function inExtendedProtocol<F>(make: FromText<F>): FromText<F> {
+  return (from, ...more) => {
+    const [args, options] = textArguments(more);
+    return make(from, args, { simple: false, ...options });
+  };
+}
+
+function notifyOf(sql: SqlFunction): (channel: string, payload: string) => Promise<unknown> {
   // As in porsager, sent whether it is awaited or not.
-  const notify = async (channel: string, payload: string): Promise<unknown> =>
-    await sql`select pg_catalog.pg_notify(${channel}, ${"" + payload})`;
-
-  Object.setPrototypeOf(sql, prototype);
-  sql.unsafe = unsafe;
-  sql.file = file;
-  sql.notify = notify;
-  return sql as unknown as BaseSql<T>;
+  return async (channel, payload) =>
+    await (sql as unknown as BaseSql<PostgresTypes>)`select pg_catalog.pg_notify(${channel}, ${
+      "" + payload
+    })`;
 }
 
 /**
@@ -157,31 +283,8 @@ export function createSharedSql<T extends PostgresTypes>(
   template: Template,
   route: Route,
 ): SharedSql<T> {
-  const sql = createSql<T>(template, route) as unknown as SqlFunction;
-  type Make = (from: unknown, args: unknown[], options: TextOptions) => unknown;
-  for (const name of ["unsafe", "file"] as const) {
-    const make = sql[name] as Make;
-    sql[name] = (from: unknown, ...more: [(unknown[] | TextOptions)?, TextOptions?]): unknown => {
-      const [args, options] = textArguments(more);
-      return make(from, args, { simple: false, ...options });
-    };
-  }
-  delete sql.notify;
-  return sql as unknown as SharedSql<T>;
-}
-
-/** What makes a query of a template, or a helper of anything else. */
-interface TagContext {
-  readonly Query: Template["Query"];
-  readonly source: unknown;
-  readonly handler: (query: PorsagerQuery) => void;
-}
-
-function tag(context: TagContext, first: unknown, ...rest: unknown[]): unknown {
-  const { Query, source, handler } = context;
-  return isTemplate(first)
-    ? new Query(first, rest, handler, cancel)
-    : (source as (...all: unknown[]) => unknown)(first, ...rest);
+  const tag = tagOf(template.prototype, SHARED_METHODS);
+  return assemble(template, route, tag) as unknown as SharedSql<T>;
 }
 
 /** Callbacks of a query are called by the socket, which is in nobody's context: they get their caller's. */

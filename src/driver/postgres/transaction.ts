@@ -23,7 +23,7 @@ import type { PostgresTypes } from "./options.ts";
 import { OwnCommand } from "./own_command.ts";
 import { isPostgresError, type Template } from "./porsager.ts";
 import { Stretch, type TransactionPlace } from "./stretch.ts";
-import { createSql, type Gate, type SqlTypes } from "./sql.ts";
+import { createSql, type Gate, lazily, type SqlTypes } from "./sql.ts";
 import { Statement } from "./statement.ts";
 import type { StatementLimits, StatementOptions } from "./statement_limits.ts";
 
@@ -195,6 +195,15 @@ async function begin(
     );
   }
 }
+
+/** Whose the `sql` of a transaction is. */
+interface TransactionPart<T extends PostgresTypes = PostgresTypes> {
+  readonly transaction: Transaction<T>;
+  readonly stretch: Stretch;
+}
+
+/** What was made for a template before; see {@linkcode Transaction.#prototypeOf}. */
+const prototypes = new WeakMap<Template, object>();
 
 class Transaction<T extends PostgresTypes> {
   readonly #connection: PostgresConnection;
@@ -427,13 +436,26 @@ class Transaction<T extends PostgresTypes> {
   }
 
   #sql(stretch: Stretch, limits = this.#limits): TransactionSql<T> {
-    return Object.assign(createSql<T>(this.#template, stretch.route(limits)), {
-      savepoint: this.#savepoint.bind(this, stretch),
-      prepare: (name: string) => {
-        this.#preparedName = String(name);
+    const prototype = Transaction.#prototypeOf(this.#template);
+    const owner: TransactionPart<T> = { transaction: this, stretch };
+    const sql = createSql<T>(this.#template, stretch.route(limits), prototype, owner);
+    return sql as unknown as TransactionSql<T>;
+  }
+
+  /** What the `sql` of every transaction has beside statements. */
+  static #prototypeOf(template: Template): object {
+    const before = prototypes.get(template);
+    if (before !== undefined) return before;
+    const made = lazily<TransactionPart>(Object.create(template.prototype), {
+      savepoint: ({ transaction, stretch }) => transaction.#savepoint.bind(transaction, stretch),
+      prepare: ({ transaction }) => (name: string) => {
+        transaction.#preparedName = String(name);
       },
-      with: (options: StatementOptions) => this.#sql(stretch, this.#limit(options)),
-    }) as unknown as TransactionSql<T>;
+      with: ({ transaction, stretch }) => (options: StatementOptions) =>
+        transaction.#sql(stretch, transaction.#limit(options)),
+    });
+    prototypes.set(template, made);
+    return made;
   }
 
   async #savepoint(
