@@ -69,6 +69,15 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     this.#limits = limits;
   }
 
+  static {
+    // As in the core: who resolves a promise with a lease asks it for `then`, and finds sooner that there is none.
+    Object.defineProperty(PostgresLease.prototype, "then", {
+      value: undefined,
+      configurable: true,
+      writable: true,
+    });
+  }
+
   /**
    * Makes what the `sql` of each lease has beside statements.
    *

@@ -16,6 +16,7 @@ import type {
 import { Pool } from "../core/pool.ts";
 import { leave, type ManagedPool } from "../core/registry.ts";
 import type { OpenScopeOptions } from "../core/scope_options.ts";
+import type { Lease } from "../core/lease.ts";
 import type { PoolStats } from "../core/stats.ts";
 import { show } from "../core/validate.ts";
 import { commandText } from "../driver/postgres/commands.ts";
@@ -88,6 +89,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   implements ManagedPool, AsyncDisposable {
   readonly #shared: Shared;
   readonly #limits: StatementLimits | undefined;
+  readonly #wrap: (lease: Lease<PostgresConnection>) => PostgresLease<T>;
   readonly #work: ScopeWork<T>;
   readonly #scopes: PoolScopes<T>;
   #sql: PoolSql<T> | undefined;
@@ -95,6 +97,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   private constructor(shared: Shared, limits?: StatementLimits) {
     this.#shared = shared;
     this.#limits = limits;
+    this.#wrap = (lease) => new PostgresLease<T>(lease, shared.lease, limits);
     const { clock, front: { replay }, lease } = shared;
     const context = { limits, clock, replay, lease };
     this.#work = new ScopeWork<T>(context);
@@ -269,12 +272,20 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * @throws {ConnectError} If the server refuses the pool for good.
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
-  async acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
+  acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
+    const { pool, lease } = this.#shared;
+    // As most do it: by as few promises as there can be.
+    if (options === undefined && lease.gate === undefined && pool.current() === undefined) {
+      return pool.acquire(this.#acquireOptions()).then(this.#wrap);
+    }
+    return this.#acquire(options);
+  }
+
+  async #acquire(options?: AcquireOptions): Promise<PostgresLease<T>> {
     throwIfRefused(this.#shared.lease.gate);
     const scope = this.#shared.pool.current();
     if (scope !== undefined) return await this.#work.acquire(scope, this.#inScope(options));
-    const lease = await this.#shared.pool.acquire(this.#acquireOptions(options));
-    return new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
+    return this.#wrap(await this.#shared.pool.acquire(this.#acquireOptions(options)));
   }
 
   /**
@@ -313,7 +324,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    */
   tryAcquire(): PostgresLease<T> | undefined {
     const lease = this.#shared.pool.tryAcquire();
-    return lease && new PostgresLease<T>(lease, this.#shared.lease, this.#limits);
+    return lease && this.#wrap(lease);
   }
 
   /**
@@ -327,14 +338,11 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    const { pool, lease: context } = this.#shared;
-    throwIfRefused(context.gate);
+    const { pool, lease: { gate } } = this.#shared;
+    throwIfRefused(gate);
     const scope = pool.current();
     if (scope !== undefined) return await this.#work.use(scope, fn, this.#inScope(options));
-    return await pool.use(
-      (lease) => fn(new PostgresLease<T>(lease, context, this.#limits)),
-      this.#acquireOptions(options),
-    );
+    return await pool.use((lease) => fn(this.#wrap(lease)), this.#acquireOptions(options));
   }
 
   /**
