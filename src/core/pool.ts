@@ -817,7 +817,11 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
-        lend: (lent, refused, label) => this.lend(lent, refused, { label }),
+        lend: (lent, refused, label) => {
+          const site = this.#siteOf(label) ?? { label, stack: undefined };
+          const waiter = this.#lend(lent, refused, undefined, FOR_ONE, site);
+          return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
+        },
         takeBack: (lease) => lease.release(),
       },
     });

@@ -16,6 +16,7 @@ import {
 } from "./errors.ts";
 import { describeHolders, type Holder } from "./holders.ts";
 import type { Lease } from "./lease.ts";
+import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
 import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
 import { rollBack } from "./rolling_back.ts";
@@ -108,10 +109,10 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #over = false;
   #holds = 0;
   /** Visits that are in line, or wait for the connection. */
-  readonly #waiting = new Set<Visit<C>>();
+  readonly #waiting = new FewSet<Visit<C>>();
   /** How many visits have, or are about to have, the connection. */
   #served = 0;
-  readonly #turns = new Set<ScopeTurn<C>>();
+  readonly #turns = new FewSet<ScopeTurn<C>>();
   #cancelOpening: (() => void) | undefined;
   #isOpening = false;
 
@@ -373,14 +374,19 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       parent,
       since: this.#parts.turn.now(),
       site,
-      ending: this.#ending,
+      home: this,
     });
     this.#turns.add(turn);
     return turn;
   }
 
-  /** A turn ends, and with it all that was started in it and has not ended. */
-  readonly #ending = (ending: ScopeTurn<C>): void => {
+  /**
+   * A turn ends, and with it all that was started in it and has not ended.
+   *
+   * @internal
+   * @param ending Which.
+   */
+  ending(ending: ScopeTurn<C>): void {
     this.#turns.delete(ending);
     if (this.#turns.size === 0 && this.#waiting.size === 0) return;
     const within = [...this.#turns].filter((turn) => turn.isWithin(ending));
@@ -390,7 +396,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       if (lines.has(visit.line)) visit.refuse(ending.refusal() ?? new ScopeError(ENDED_TURN));
     }
     for (const turn of within) turn.release();
-  };
+  }
 
   // Visits
 

@@ -43,8 +43,8 @@ export interface ScopeTurnParts<C> {
   readonly since: number;
   /** Where it was asked for, if that is known. */
   readonly site: Site | undefined;
-  /** Called when it ends, before its place is passed on. */
-  readonly ending: (turn: ScopeTurn<C>) => void;
+  /** Told when it ends, before its place is passed on. */
+  readonly home: { ending(turn: ScopeTurn<C>): void };
 }
 
 /** Exclusive use of a scope's connection; releasing it passes the connection on within the scope. */
@@ -129,7 +129,7 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
   release(): void {
     if (this.#over) return;
     this.#over = true;
-    this.#parts.ending(this);
+    this.#parts.home.ending(this);
     this.#parts.visit.leave();
   }
 

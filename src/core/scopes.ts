@@ -117,20 +117,16 @@ export class Scopes<C> {
    * @param options Its name, whether it is to be a new one.
    * @returns What `fn` returns.
    */
-  async run<R>(
+  run<R>(
     fn: (scope: Scope<C>) => R | PromiseLike<R>,
     options: ScopeOptions | undefined,
   ): Promise<R> {
-    requireFunction("open a scope", "fn", fn);
-    checkScopeOptions("open a scope", options);
-    const scope = this.#join(options) ?? this.#open(options?.name);
-    // What `runIn` does: one promise more for each scope would show.
-    const leave = scope.hold();
-    try {
-      return await this.#within(scope, async () => await fn(scope));
-    } finally {
-      leave();
-    }
+    return new Promise((resolve, reject) => {
+      requireFunction("open a scope", "fn", fn);
+      checkScopeOptions("open a scope", options);
+      const scope = this.#join(options) ?? this.#open(options?.name);
+      this.#runHeld(scope, fn, resolve, reject);
+    });
   }
 
   /**
@@ -140,12 +136,34 @@ export class Scopes<C> {
    * @param fn What to run.
    * @returns What it returns.
    */
-  async runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
+  runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
+    return new Promise((resolve, reject) => this.#runHeld(scope, fn, resolve, reject));
+  }
+
+  /** Runs `fn` in a scope that is kept until its result is there: by one promise, as each more would show. */
+  #runHeld<R>(
+    scope: Scope<C>,
+    fn: (scope: Scope<C>) => R | PromiseLike<R>,
+    resolve: (result: R) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const leave = scope.hold();
-    try {
-      return await this.#within(scope, async () => await fn(scope));
-    } finally {
+    const done = (result: R): void => {
       leave();
+      resolve(result);
+    };
+    const failed = (error: unknown): void => {
+      leave();
+      reject(error);
+    };
+    try {
+      this.#within(scope, () => {
+        const result = fn(scope);
+        // A query is sent when it is awaited: within.
+        (isThenable(result) ? result : Promise.resolve(result)).then(done, failed);
+      });
+    } catch (error) {
+      failed(error);
     }
   }
 
@@ -224,6 +242,11 @@ export class Scopes<C> {
     };
     return variable.run(standing, fn);
   }
+}
+
+function isThenable<R>(value: R | PromiseLike<R>): value is PromiseLike<R> {
+  return value !== null && typeof value === "object" && "then" in value &&
+    typeof value.then === "function";
 }
 
 function requireFunction(action: string, name: string, value: unknown): void {

@@ -48,7 +48,17 @@ export class PoolScopes<T extends PostgresTypes> {
 
   /** A scope as users see it. */
   viewOf(scope: Scope<PostgresConnection>): PostgresScope<T> {
-    return new PostgresScope<T>(scope, this.#context);
+    return new PostgresScope<T>(scope, this.#context, this.#work);
+  }
+
+  /**
+   * Runs `fn` in a scope, as most do it: without options.
+   *
+   * @param fn What to run.
+   * @returns What `fn` returns.
+   */
+  runPlain<R>(fn: (scope: PostgresScope<T>) => R | PromiseLike<R>): Promise<R> {
+    return this.#pool.scope((scope) => fn(this.viewOf(scope)));
   }
 
   /**

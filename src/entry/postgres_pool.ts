@@ -371,7 +371,17 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * });
    * ```
    */
-  async scope<R>(
+  scope<R>(
+    fn: (scope: PostgresScope<T>) => R | PromiseLike<R>,
+    options?: ScopeOptions,
+  ): Promise<R> {
+    if (options === undefined && typeof fn === "function" && !this.#shared.lease.gate) {
+      return this.#scopes.runPlain(fn);
+    }
+    return this.#scope(fn, options);
+  }
+
+  async #scope<R>(
     fn: (scope: PostgresScope<T>) => R | PromiseLike<R>,
     options: ScopeOptions = {},
   ): Promise<R> {

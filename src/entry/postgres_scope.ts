@@ -44,10 +44,14 @@ export class PostgresScope<T extends PostgresTypes = Record<never, never>>
   #sql: BaseSql<T> | undefined;
 
   /** For the pool; users get scopes from `scope` and `openScope`. */
-  constructor(scope: Scope<PostgresConnection>, context: ScopeWorkContext) {
+  constructor(
+    scope: Scope<PostgresConnection>,
+    context: ScopeWorkContext,
+    work: ScopeWork<T> = new ScopeWork<T>(context),
+  ) {
     this.#scope = scope;
     this.#context = context;
-    this.#work = new ScopeWork<T>(context);
+    this.#work = work;
   }
 
   /** Its name, for people. */

@@ -5,10 +5,11 @@
  */
 
 import { ConnectionLostError, DeadlockError, messageOf, type Outcome } from "../core/errors.ts";
+import type { Lease } from "../core/lease.ts";
 import type { Scope } from "../core/scope.ts";
 import { ScopeLine } from "../core/scope_line.ts";
 import type { ScopeNode } from "../core/scope_turn.ts";
-import type { Visit } from "../core/scope_visit.ts";
+import type { Visit, VisitRequest } from "../core/scope_visit.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
 import { refuse } from "../driver/postgres/session.ts";
@@ -76,7 +77,8 @@ export function callBack<R>(
 }
 
 /** One statement: waits for its turn, and for the scope's connection to be opened. */
-export class ScopedStatement implements StatementListener, StatementCarrier {
+export class ScopedStatement
+  implements StatementListener, StatementCarrier, VisitRequest<PostgresConnection> {
   readonly #plan: ScopedPlan;
   readonly #place: StatementPlace;
   readonly #statement: Statement;
@@ -85,6 +87,10 @@ export class ScopedStatement implements StatementListener, StatementCarrier {
   #isOver = false;
   #callbackNode: CallbackNode | undefined;
   #replays = 0;
+  /** Whether nothing else of the scope may use the connection at the same time. */
+  alone = false;
+  /** It was asked for while the scope ran. */
+  readonly outlasts = true;
 
   constructor(plan: ScopedPlan, place: StatementPlace, query: PorsagerQuery) {
     this.#plan = plan;
@@ -128,26 +134,33 @@ export class ScopedStatement implements StatementListener, StatementCarrier {
     const statement = this.#statement;
     const { cursorFn, cursorRows, streaming } = statement.query;
     statement.carrier = this;
-    const visit = scope.enter({
-      // Rows that are waited for by who reads them, and a COPY, have the connection for long.
-      alone: cursorFn !== undefined || cursorRows !== undefined || streaming === true,
-      outlasts: true,
-      served: (lease, visit) => this.#send(lease.connection, visit),
-      refused: (error) => this.#refuse(error),
-    }, node);
+    // Rows that are waited for by who reads them, and a COPY, have the connection for long.
+    this.alone = cursorFn !== undefined || cursorRows !== undefined || streaming === true;
+    const visit = scope.enter(this, node);
     // One that was served, or refused, at once has its own by now.
     if (this.#connection === undefined && !this.#isOver) this.#visit = visit;
   }
 
-  #send(connection: PostgresConnection, visit: Visit<PostgresConnection>): void {
+  /**
+   * It has the connection.
+   *
+   * @param lease The scope's.
+   * @param visit Its place.
+   */
+  served({ connection }: Lease<PostgresConnection>, visit: Visit<PostgresConnection>): void {
     this.#visit = visit;
     this.#connection = connection;
     const refusal = this.#place.stretch?.refusal();
-    if (refusal !== undefined) return this.#refuse(refusal);
+    if (refusal !== undefined) return this.refused(refusal);
     connection.send(this.#statement);
   }
 
-  #refuse(error: unknown): void {
+  /**
+   * It does not get the connection, or not any more.
+   *
+   * @param error Why.
+   */
+  refused(error: unknown): void {
     const statement = this.#statement;
     statement.reject(
       statement.inDoubt
