@@ -1,16 +1,19 @@
 /**
- * A set that is nearly always empty.
+ * A set that rarely has more than one in it.
  *
  * @module
  */
 
-/** A set in the order of what was added, that takes no memory of its own before anything is. */
-export class FewSet<T> implements Iterable<T> {
-  #items: Set<T> | undefined;
+/** A set in the order of what was added, that takes no memory of its own before there is a second one. */
+export class FewSet<T extends object> implements Iterable<T> {
+  /** The only one, as long as there never were two. */
+  #only: T | undefined;
+  #all: Set<T> | undefined;
 
   /** How many are in it. */
   get size(): number {
-    return this.#items === undefined ? 0 : this.#items.size;
+    if (this.#all !== undefined) return this.#all.size;
+    return this.#only === undefined ? 0 : 1;
   }
 
   /**
@@ -19,21 +22,25 @@ export class FewSet<T> implements Iterable<T> {
    * @param item Which; nothing is done for one that is in it.
    */
   add(item: T): void {
-    this.#items ??= new Set();
-    this.#items.add(item);
+    if (this.#all !== undefined) this.#all.add(item);
+    else if (this.#only === undefined) this.#only = item;
+    else if (this.#only !== item) {
+      this.#all = new Set([this.#only, item]);
+      this.#only = undefined;
+    }
   }
 
   /**
-   * Takes one out.
+   * Takes one out; does nothing for one that is not in it.
    *
    * @param item Which.
-   * @returns Whether it was in it.
    */
-  delete(item: T): boolean {
-    return this.#items !== undefined && this.#items.delete(item);
+  delete(item: T): void {
+    if (this.#all !== undefined) this.#all.delete(item);
+    else if (this.#only === item) this.#only = undefined;
   }
 
   [Symbol.iterator](): Iterator<T> {
-    return (this.#items ?? []).values();
+    return (this.#all ?? (this.#only === undefined ? [] : [this.#only])).values();
   }
 }

@@ -20,6 +20,7 @@ import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
 import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
 import { rollBack } from "./rolling_back.ts";
+import { runUntilOver } from "./run_until_over.ts";
 import { ScopeLine } from "./scope_line.ts";
 import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
 import { Visit, type VisitRequest } from "./scope_visit.ts";
@@ -162,16 +163,21 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @throws {ScopeError} If the scope has ended.
    * @throws What {@linkcode Pool.acquire} throws.
    */
-  async use<R>(
+  use<R>(
     fn: (lease: Lease<C>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    const turn = await this.take("callback", options);
-    try {
-      return await this.runIn(turn, async () => await fn(turn));
-    } finally {
-      turn.release();
-    }
+    return new Promise((resolve, reject) => {
+      // By a promise in any case: its turn may come in the context of somebody else, who leaves.
+      this.take("callback", options).then((turn) => {
+        const leave = (): void => turn.release();
+        runUntilOver((within) => this.runIn(turn, within), () => fn(turn), {
+          leave,
+          resolve,
+          reject,
+        });
+      }, reject);
+    });
   }
 
   /**
@@ -420,14 +426,14 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     const lease = this.#lease;
     if (lease !== undefined && !isGone(lease)) return this.#start(visit, lease);
     visit.state = "opening";
-    this.#waiting.add(visit);
     if (lease !== undefined) {
       if (this.#bound || !visit.isOutermost) return visit.refuse(this.#lostError());
       this.#lease = undefined;
       lease.release();
     }
-    if (!this.#isOpening) this.#open();
-    if (this.#isOpening) visit.waitsForConnection();
+    if (!this.#isOpening && this.#openAtOnce(visit)) return;
+    this.#waiting.add(visit);
+    visit.waitsForConnection();
   }
 
   #start(visit: Visit<C>, lease: Lease<C>): void {
@@ -438,24 +444,36 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     visit.start(lease);
   }
 
-  #open(): void {
+  /**
+   * Asks for a connection.
+   *
+   * @param first Who wants it; nobody else waits for it.
+   * @returns Whether that is served, or refused, by now.
+   */
+  #openAtOnce(first: Visit<C>): boolean {
     this.#isOpening = true;
+    let atOnce = true;
     const cancel = this.#source.lend(
       (lease) => {
         this.#opened();
         this.#lease = lease;
         this.#bound = false;
+        if (atOnce) return this.#start(first, lease);
         for (const visit of this.#waitingForConnection()) this.#start(visit, lease);
       },
       (error) => {
         this.#opened();
+        if (atOnce) return first.refuse(error);
         this.#waitingForConnection().forEach((visit, index) => {
           visit.refuse(index === 0 ? error : another(error));
         });
       },
       this.name,
     );
-    if (this.#isOpening) this.#cancelOpening = cancel;
+    atOnce = false;
+    if (!this.#isOpening) return true;
+    this.#cancelOpening = cancel;
+    return false;
   }
 
   #opened(): void {

@@ -20,6 +20,7 @@ import {
   type ScopeOptions,
 } from "./scope_options.ts";
 import type { ScopeNode } from "./scope_turn.ts";
+import { runUntilOver } from "./run_until_over.ts";
 import { show } from "./validate.ts";
 
 /** What scopes need of their pool. */
@@ -148,23 +149,11 @@ export class Scopes<C> {
     reject: (error: unknown) => void,
   ): void {
     const leave = scope.hold();
-    const done = (result: R): void => {
-      leave();
-      resolve(result);
-    };
-    const failed = (error: unknown): void => {
-      leave();
-      reject(error);
-    };
-    try {
-      this.#within(scope, () => {
-        const result = fn(scope);
-        // A query is sent when it is awaited: within.
-        (isThenable(result) ? result : Promise.resolve(result)).then(done, failed);
-      });
-    } catch (error) {
-      failed(error);
-    }
+    runUntilOver((within) => this.#within(scope, within), () => fn(scope), {
+      leave,
+      resolve,
+      reject,
+    });
   }
 
   /**
@@ -242,11 +231,6 @@ export class Scopes<C> {
     };
     return variable.run(standing, fn);
   }
-}
-
-function isThenable<R>(value: R | PromiseLike<R>): value is PromiseLike<R> {
-  return value !== null && typeof value === "object" && "then" in value &&
-    typeof value.then === "function";
 }
 
 function requireFunction(action: string, name: string, value: unknown): void {
