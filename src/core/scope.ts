@@ -199,7 +199,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @returns The lease, or `undefined`.
    * @throws {ScopeError} If the scope has ended.
    */
-  tryAcquire(): Lease<C> | undefined {
+  tryAcquire(): ScopeTurn<C> | undefined {
     if (this.#ended) throw this.#endedError();
     const lease = this.#lease;
     if (lease === undefined || isGone(lease)) return undefined;

@@ -11,8 +11,8 @@ import { commandText } from "../driver/postgres/commands.ts";
 import type { CommitQuestion } from "../driver/postgres/commit_resolution.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
-import type { Template } from "../driver/postgres/porsager.ts";
-import { Session } from "../driver/postgres/session.ts";
+import type { PorsagerQuery, Template } from "../driver/postgres/porsager.ts";
+import { refuse, Session } from "../driver/postgres/session.ts";
 import { createSql, type Gate, lazily, type LeaseSql } from "../driver/postgres/sql.ts";
 import type { StatementLimits, StatementOptions } from "../driver/postgres/statement_limits.ts";
 import {
@@ -26,6 +26,44 @@ import {
 import { checkTransactionOptions } from "./options.ts";
 import { beginArguments, notOffered, paritySql } from "./porsager_parity.ts";
 import { retrying } from "./retrying.ts";
+
+/** How a lease works that has the connection of a scope: what it does waits in line with what else is begun below it. */
+export interface LeaseWork<T extends PostgresTypes> {
+  /**
+   * Sends a statement.
+   *
+   * @param query Not yet sent.
+   * @param limits Signal and deadline.
+   */
+  send(query: PorsagerQuery, limits: StatementLimits | undefined): void;
+  /**
+   * Calls a callback of a query.
+   *
+   * @param query Sent before.
+   * @param fn The callback.
+   * @returns What it returns.
+   */
+  call<R>(query: PorsagerQuery, fn: () => R): R;
+  /**
+   * Runs a transaction, or a savepoint of one that is open.
+   *
+   * @param call What to run.
+   * @returns What its callback returns.
+   */
+  transaction<R>(call: TransactionCall<R, T>): Promise<TransactionResult<R>>;
+}
+
+/** A transaction that is to be run. */
+export interface TransactionCall<R, T extends PostgresTypes> {
+  /** The statement that begins it. */
+  readonly begin: string;
+  /** What to do in it. */
+  readonly fn: (sql: TransactionSql<T>) => R | PromiseLike<R>;
+  /** Isolation, access mode, retries, signal. */
+  readonly options: TransactionOptions;
+  /** Signal and deadline of each statement; those of the pool's view, when not given. */
+  readonly limits?: StatementLimits | undefined;
+}
 
 /** What leases share with the pool they come from. */
 export interface LeaseContext {
@@ -56,6 +94,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   readonly #lease: Lease<PostgresConnection>;
   readonly #context: LeaseContext;
   readonly #limits: StatementLimits | undefined;
+  readonly #work: LeaseWork<T> | undefined;
   #sql: LeaseSql<T> | undefined;
 
   /** For the pool; users get leases from `acquire`. */
@@ -63,10 +102,12 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
     lease: Lease<PostgresConnection>,
     context: LeaseContext,
     limits?: StatementLimits,
+    work?: LeaseWork<T>,
   ) {
     this.#lease = lease;
     this.#context = context;
     this.#limits = limits;
+    this.#work = work;
   }
 
   static {
@@ -107,10 +148,22 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   #createSql(): LeaseSql<T> {
     const lease = this.#lease;
     const { template, prototype, gate } = this.#context;
-    const route = new Session(
-      () => gate?.refusal() ?? (lease.released ? new LeaseReleasedError() : lease.connection),
-      this.#limits,
-    );
+    const work = this.#work;
+    const limits = this.#limits;
+    const route = work === undefined
+      ? new Session(
+        () => gate?.refusal() ?? (lease.released ? new LeaseReleasedError() : lease.connection),
+        limits,
+      )
+      : {
+        send(query: PorsagerQuery): void {
+          const refusal = gate?.refusal() ??
+            (lease.released ? new LeaseReleasedError() : undefined);
+          if (refusal === undefined) work.send(query, limits);
+          else refuse(query, refusal);
+        },
+        call: work.call,
+      };
     return createSql<T>(template, route, prototype, this) as unknown as LeaseSql<T>;
   }
 
@@ -127,8 +180,10 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   ): Promise<TransactionResult<R>> {
     checkTransactionOptions(options);
     const { clock } = this.#context;
+    const begin = commandText({ verb: "begin", ...options });
+    if (this.#work !== undefined) return await this.#run(begin, fn, options);
     return await retrying(
-      () => this.#run(commandText({ verb: "begin", ...options }), fn, options),
+      () => this.#run(begin, fn, options),
       {
         clock,
         signal: options.signal,
@@ -141,11 +196,16 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
   async #run<R>(
     begin: string,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
-    { signal, commitResolution }: TransactionOptions,
+    options: TransactionOptions,
   ): Promise<TransactionResult<R>> {
+    const { signal, commitResolution } = options;
     const { template, limit, gate, resolve } = this.#context;
     const refusal = gate?.refusal();
     if (refusal !== undefined) throw refusal;
+    if (this.#work !== undefined) {
+      if (this.released) throw new LeaseReleasedError();
+      return await this.#work.transaction<R>({ begin, fn, options, limits: this.#limits });
+    }
     return await runTransaction<R, T>({
       connection: this.#lease.connection,
       template,
@@ -168,7 +228,7 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
    */
   with(options: StatementOptions): PostgresLease<T> {
     const limits = this.#context.limit(options, this.#limits);
-    return new PostgresLease<T>(this.#lease, this.#context, limits);
+    return new PostgresLease<T>(this.#lease, this.#context, limits, this.#work);
   }
 
   /** The connection itself: its backend's process id, its status. */

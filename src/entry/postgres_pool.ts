@@ -323,8 +323,14 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
    * @throws {PoolClosedError} If the pool is closed or closing.
    */
   tryAcquire(): PostgresLease<T> | undefined {
-    const lease = this.#shared.pool.tryAcquire();
-    return lease && this.#wrap(lease);
+    const { pool } = this.#shared;
+    const scope = pool.current();
+    if (scope === undefined) {
+      const lease = pool.tryAcquire();
+      return lease && this.#wrap(lease);
+    }
+    const turn = scope.tryAcquire();
+    return turn && this.#work.leaseOf(scope, turn);
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import { CommitUnknownError, ScopeError } from "../core/errors.ts";
 import type { AcquireOptions } from "../core/options.ts";
 import type { Scope } from "../core/scope.ts";
-import type { ScopeNode } from "../core/scope_turn.ts";
+import { isWithin, type ScopeNode, type ScopeTurn } from "../core/scope_turn.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
@@ -24,9 +24,19 @@ import {
   type TransactionSql,
 } from "../driver/postgres/transaction.ts";
 import { Ambient, ambientAt, checkNested } from "./ambient.ts";
-import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
+import {
+  type LeaseContext,
+  type LeaseWork,
+  PostgresLease,
+  type TransactionCall,
+} from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
-import { callBack, type ScopedPlan, ScopedStatement } from "./scoped_statement.ts";
+import {
+  callBack,
+  type ScopedPlan,
+  ScopedStatement,
+  type StatementPlace,
+} from "./scoped_statement.ts";
 import type { Hooks } from "./transaction_hooks.ts";
 import { unitOf } from "./unit_of_work.ts";
 
@@ -40,16 +50,6 @@ export interface ScopeWorkContext {
   readonly replay: Replay;
   /** What leases share with the pool. */
   readonly lease: LeaseContext;
-}
-
-/** A transaction to be run. */
-export interface TransactionCall<R, T extends PostgresTypes> {
-  /** The statement that begins it. */
-  readonly begin: string;
-  /** The callback. */
-  readonly fn: (sql: TransactionSql<T>) => R | PromiseLike<R>;
-  /** Its options. */
-  readonly options: TransactionOptions;
 }
 
 /** A transaction that is in force. */
@@ -105,8 +105,11 @@ export class ScopeWork<T extends PostgresTypes> {
     ambient: Ambient | undefined,
     query: PorsagerQuery,
   ): void {
-    const place = { scope, node, stretch: ambient?.stretch };
-    new ScopedStatement(this.#plan, place, query).start();
+    this.#start(this.#plan, { scope, node, stretch: ambient?.stretch }, query);
+  }
+
+  #start(plan: ScopedPlan, place: StatementPlace, query: PorsagerQuery): void {
+    new ScopedStatement(plan, place, query).start();
   }
 
   /**
@@ -134,9 +137,40 @@ export class ScopeWork<T extends PostgresTypes> {
     options: AcquireOptions | undefined,
   ): Promise<PostgresLease<T>> {
     return await this.#enter(scope, async (node) => {
-      const turn = await scope.take("lease", options, node);
-      return new PostgresLease<T>(turn, this.#context.lease, this.#context.limits);
+      return this.leaseOf(scope, await scope.take("lease", options, node));
     });
+  }
+
+  /**
+   * Makes a lease of what has the scope's connection. What is done by it waits for what is begun below it, and the other
+   * way round: a statement of one could get into a transaction of the other.
+   *
+   * @param scope The scope.
+   * @param turn What has its connection.
+   * @returns The lease.
+   */
+  leaseOf(
+    scope: Scope<PostgresConnection>,
+    turn: ScopeTurn<PostgresConnection>,
+  ): PostgresLease<T> {
+    const { lease, limits: ours } = this.#context;
+    const here = (): ScopeNode<PostgresConnection> => {
+      const { here } = scope;
+      return isWithin(here, turn) ? here : turn;
+    };
+    const work: LeaseWork<T> = {
+      send: (query, limits) => {
+        const node = here();
+        const plan = limits === ours ? this.#plan : this.#planOf(limits);
+        this.#start(plan, { scope, node, stretch: ambientAt(node)?.stretch }, query);
+      },
+      call: (query, fn) => callBack(scope, query, fn),
+      transaction: (call) => {
+        const node = here();
+        return this.#transactionAt(scope, node, ambientAt(node), call);
+      },
+    };
+    return new PostgresLease<T>(turn, lease, ours, work);
   }
 
   /**
@@ -152,14 +186,10 @@ export class ScopeWork<T extends PostgresTypes> {
     fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
     options: AcquireOptions | undefined,
   ): Promise<R> {
-    const { lease: context, limits } = this.#context;
     return await this.#enter(scope, async (node) => {
       const turn = await scope.take("callback", options, node);
       try {
-        return await scope.runIn(
-          turn,
-          async () => await fn(new PostgresLease<T>(turn, context, limits)),
-        );
+        return await scope.runIn(turn, async () => await fn(this.leaseOf(scope, turn)));
       } finally {
         turn.release();
       }
@@ -177,12 +207,22 @@ export class ScopeWork<T extends PostgresTypes> {
     scope: Scope<PostgresConnection>,
     call: TransactionCall<R, T>,
   ): Promise<TransactionResult<R>> {
-    return await this.#enter(scope, async (node, ambient) => {
-      if (ambient !== undefined) return await this.#runNested(ambient, call);
-      const { result, hooks } = await this.runOutermost(scope, call, node);
-      await hooks.committed();
-      return result;
-    });
+    return await this.#enter(
+      scope,
+      (node, ambient) => this.#transactionAt(scope, node, ambient, call),
+    );
+  }
+
+  async #transactionAt<R>(
+    scope: Scope<PostgresConnection>,
+    node: ScopeNode<PostgresConnection>,
+    ambient: Ambient | undefined,
+    call: TransactionCall<R, T>,
+  ): Promise<TransactionResult<R>> {
+    if (ambient !== undefined) return await this.#runNested(ambient, call);
+    const { result, hooks } = await this.runOutermost(scope, call, node);
+    await hooks.committed();
+    return result;
   }
 
   /**
@@ -208,10 +248,10 @@ export class ScopeWork<T extends PostgresTypes> {
 
   async #attempt<R>(
     scope: Scope<PostgresConnection>,
-    { begin, fn, options }: TransactionCall<R, T>,
+    { begin, fn, options, limits = this.#context.limits }: TransactionCall<R, T>,
     node: ScopeNode<PostgresConnection>,
   ): Promise<Committed<R>> {
-    const { lease: { template, limit, gate, resolve, commitResolution }, limits } = this.#context;
+    const { template, limit, gate, resolve, commitResolution } = this.#context.lease;
     const { signal } = options;
     const turn = await scope.take("transaction", { signal }, node);
     const abandoned = new AbortController();

@@ -87,6 +87,61 @@ test("a lease has the connection alone, and statements of the scope wait for it 
   });
 });
 
+test("a lease of a scope does one thing after the other with what is begun below it (X-01)", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url);
+  await db.scope(async () => {
+    await db.use(async (lease) => {
+      const failing = lease.transaction(async (sql) => {
+        await sql`insert into t values (1)`;
+        // What it joins by the lease's own sql, too, goes with it.
+        await lease.sql`insert into t values (2)`;
+        await db.sql`insert into t values (3)`;
+        throw new Error("changed my mind");
+      });
+      const others = [
+        db.sql`insert into t values (4)`.execute(),
+        lease.sql`insert into t values (5)`.execute(),
+        lease.transaction((sql) => sql`insert into t values (6)`),
+        db.transaction((sql) => sql`insert into t values (7)`),
+        lease.sql.begin((sql) => sql`insert into t values (8)`),
+      ];
+      await assertRejects(() => failing, Error, "changed my mind");
+      await Promise.all(others);
+    });
+  });
+  assertEquals(await schema.column("t", "x"), [4, 5, 6, 7, 8]);
+});
+
+test("a transaction of a scope's lease has that lease's options, and a failure within it is a savepoint's", async () => {
+  await using schema = await Schema.create("create table t (x int)");
+  await using db = createPool(schema.url);
+  await db.scope(async () => {
+    using lease = await db.acquire();
+    const strict = lease.with({ timeoutMs: 20 });
+    await assertRejects(
+      () => strict.transaction((sql) => sql`select pg_sleep(60)`),
+      StatementTimeoutError,
+    );
+    await lease.transaction(async (sql) => {
+      await sql`insert into t values (1)`;
+      const inner = lease.transaction(async (sql) => {
+        await sql`insert into t values (2)`;
+        throw new Error("only this");
+      });
+      await assertRejects(() => inner, Error, "only this");
+    });
+    const tried = db.tryAcquire();
+    assertEquals(tried, undefined);
+    lease.release();
+    await assertRejects(async () => await lease.sql`select 1`, LeaseReleasedError);
+    await assertRejects(() => lease.transaction(() => {}), LeaseReleasedError);
+    using again = db.tryAcquire();
+    await again?.transaction((sql) => sql`insert into t values (3)`);
+  });
+  assertEquals(await schema.column("t", "x"), [1, 3]);
+});
+
 test("a transaction by hand on the scope's sql goes on from statement to statement, and is rolled back at the end (P-21, P-22)", async () => {
   await using schema = await Schema.create("create table t (x int)");
   const told: LeftOpenEvent[] = [];
