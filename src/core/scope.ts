@@ -199,7 +199,17 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @returns The lease, or `undefined`.
    * @throws {ScopeError} If the scope has ended.
    */
-  tryAcquire(): ScopeTurn<C> | undefined {
+  tryAcquire(): Lease<C> | undefined {
+    return this.tryTake();
+  }
+
+  /**
+   * {@linkcode Scope.tryAcquire}, for who needs to know where that stands.
+   *
+   * @internal
+   * @returns The turn, or `undefined`.
+   */
+  tryTake(): ScopeTurn<C> | undefined {
     if (this.#ended) throw this.#endedError();
     const lease = this.#lease;
     if (lease === undefined || isGone(lease)) return undefined;

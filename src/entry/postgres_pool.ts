@@ -329,7 +329,7 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
       const lease = pool.tryAcquire();
       return lease && this.#wrap(lease);
     }
-    const turn = scope.tryAcquire();
+    const turn = scope.tryTake();
     return turn && this.#work.leaseOf(scope, turn);
   }
 
