@@ -4,14 +4,23 @@
  * @module
  */
 
+import { withDeadline } from "./deadline.ts";
+import type { Driver } from "./driver.ts";
 import { ScopeError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+import type { Events } from "./observer.ts";
 import { rollBack, type RollingBackParts } from "./rolling_back.ts";
 import type { Scope, ScopeSource } from "./scope.ts";
 import { Turns } from "./steady_turns.ts";
 
 /** What a persistent context needs of its pool. */
 export interface PersistentParts<C> extends RollingBackParts<C> {
+  /** Talks to the server. */
+  readonly driver: Pick<Driver<C>, "execute" | "status" | "ping">;
+  /** Who watches. */
+  readonly events: Pick<Events, "tell">;
+  /** After how long without use the server is asked for a sign of life first, in milliseconds. */
+  readonly checkAfterIdleMs: number;
   /** The pool as the source of connections. */
   readonly source: ScopeSource<C>;
   /** Opens a scope whose connection comes from another source. */
@@ -31,7 +40,8 @@ export interface PersistentParts<C> extends RollingBackParts<C> {
  * connection of the pool, with whatever is set in its session. It counts against the pool's `max` from its first use until
  * {@linkcode PersistentContext.end}.
  *
- * Between two scopes nothing is left open on it; one that was lost is replaced. It belongs to this object and to nobody
+ * Between two scopes nothing is left open on it; one that was lost is replaced, and so is one that was not used for
+ * `checkAfterIdleMs` and does not answer when its next scope needs it. It belongs to this object and to nobody
  * else, whatever its name.
  *
  * @example A worker's own connection
@@ -59,6 +69,9 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   #lease: Lease<C> | undefined;
   #scope: Scope<C> | undefined;
   #cleaning: Promise<void> | undefined;
+  /** When it was used last, by both clocks: the one that stands still while the machine sleeps, and the other. */
+  #usedAt = 0;
+  #usedAtWall = 0;
   #ended = false;
 
   /**
@@ -141,12 +154,59 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     label: string,
   ): () => void {
     const lease = this.#lease;
-    if (lease !== undefined && !lease.lost && !lease.released) {
+    if (lease === undefined || lease.lost || lease.released) {
+      return this.#lendAnother(lent, refused, label);
+    }
+    if (!this.#isInDoubt) {
       lent(lease);
       return nothing;
     }
+    let cancel: (() => void) | undefined;
+    let cancelled = false;
+    this.#answers(lease).then((answers) => {
+      if (cancelled) return;
+      if (answers && !lease.lost && !lease.released) return lent(lease);
+      lease.destroy();
+      cancel = this.#lendAnother(lent, refused, label);
+    });
+    return () => {
+      cancelled = true;
+      cancel?.();
+    };
+  }
+
+  get #isInDoubt(): boolean {
+    const { clock, checkAfterIdleMs } = this.#parts;
+    const idleMs = Math.max(clock.now() - this.#usedAt, clock.wallNow() - this.#usedAtWall);
+    return idleMs >= checkAfterIdleMs;
+  }
+
+  /** Asks the server for a sign of life. Never rejects. */
+  async #answers(lease: Lease<C>): Promise<boolean> {
+    const { driver, clock, timeoutMs, events } = this.#parts;
+    const { connection, epoch } = lease;
+    const since = clock.now();
+    let ok = true;
+    try {
+      await withDeadline((signal) => driver.ping(connection, { signal }), {
+        clock,
+        timeoutMs,
+        timeoutError: () => new Error(`no answer within ${timeoutMs} ms`),
+      });
+    } catch {
+      ok = false;
+    }
+    events.tell("checked", { epoch, purpose: "lend", ok, checkMs: clock.now() - since });
+    return ok;
+  }
+
+  #lendAnother(
+    lent: (lease: Lease<C>) => void,
+    refused: (error: unknown) => void,
+    label: string,
+  ): () => void {
+    this.#lease?.release();
     this.#lease = undefined;
-    lease?.release();
     return this.#parts.source.lend(
       (lease) => {
         this.#lease = lease;
@@ -158,7 +218,9 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   }
 
   #takeBack(lease: Lease<C>): void {
-    const { driver } = this.#parts;
+    const { driver, clock } = this.#parts;
+    this.#usedAt = clock.now();
+    this.#usedAtWall = clock.wallNow();
     if (lease.lost || lease.released) return;
     const status = driver.status(lease.connection);
     // What nobody can tell the state of is for the pool to judge.

@@ -813,6 +813,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       events: this.#events,
       lineTimeoutMs: this.#acquireTimeoutMs || LINE_TIMEOUT_MS,
       rollbackTimeoutMs: this.#options.checkTimeoutMs,
+      checkAfterIdleMs: this.#options.checkAfterIdleMs,
       stats: () => this.#counts(),
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),

@@ -55,7 +55,7 @@ export interface ScopeSource<C> {
 /** What scopes of one pool share. */
 export interface ScopeParts<C> {
   /** Tells what connections are doing; rolls back. */
-  readonly driver: Pick<Driver<C>, "execute" | "status">;
+  readonly driver: Pick<Driver<C>, "execute" | "status" | "ping">;
   /** Source of timers. */
   readonly clock: Clock;
   /** Tells the time. */

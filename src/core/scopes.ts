@@ -31,6 +31,8 @@ export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "run"> 
   readonly source: ScopeSource<C>;
   /** Whether the pool is open. */
   readonly isOpen: () => boolean;
+  /** After how long without use a context's connection is checked, in milliseconds. */
+  readonly checkAfterIdleMs: number;
 }
 
 /** The scopes of one pool. */
@@ -39,6 +41,7 @@ export class Scopes<C> {
   readonly #source: ScopeSource<C>;
   readonly #parts: ScopeParts<C>;
   readonly #isOpen: () => boolean;
+  readonly #checkAfterIdleMs: number;
   readonly #persistent = new Set<PersistentContext<C>>();
   #count = 0;
 
@@ -48,6 +51,7 @@ export class Scopes<C> {
     this.#current = current;
     this.#source = parts.source;
     this.#isOpen = parts.isOpen;
+    this.#checkAfterIdleMs = parts.checkAfterIdleMs;
     this.#parts = {
       ...parts,
       standing: () => current?.get()?.inScope?.node,
@@ -89,12 +93,14 @@ export class Scopes<C> {
    */
   persistent(options: OpenScopeOptions | undefined): PersistentContext<C> {
     checkOpenScopeOptions("make a context", options);
-    const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
+    const { driver, clock, events, rollbackTimeoutMs: timeoutMs } = this.#parts;
     const name = options?.name ?? `context-${++this.#count}`;
     const context = new PersistentContext<C>(name, {
       driver,
       clock,
       timeoutMs,
+      events,
+      checkAfterIdleMs: this.#checkAfterIdleMs,
       source: this.#source,
       open: (name, source) => this.#open(name, source),
       current: () => this.current,

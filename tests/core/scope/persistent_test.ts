@@ -102,6 +102,49 @@ test("a connection that is lost between two scopes is replaced (Z-10, P-32)", as
   assertEquals(second.value, 2);
 });
 
+test("a connection that a context did not use for long is asked for a sign of life, and replaced if there is none", async () => {
+  const checks: boolean[] = [];
+  const { clock, driver, pool } = setup({
+    max: 1,
+    checkAfterIdleMs: 500,
+    checkTimeoutMs: 100,
+    observer: { checked: ({ ok }) => void checks.push(ok) },
+  });
+  await using worker = pool.persistent();
+  const epoch = (scope: Scope<FakeConnection>) => scope.use((lease) => lease.epoch);
+  const later = async (): Promise<unknown> => {
+    const run = watch(worker.scope(epoch));
+    await clock.advance(200);
+    return run.value;
+  };
+  assertEquals([await later(), await later(), checks], [1, 1, []]);
+  await clock.advance(500);
+  assertEquals([await later(), checks], [1, [true]]);
+  await clock.advance(500);
+  driver.hold("ping");
+  assertEquals([await later(), checks], [2, [true, false]]);
+  assertCounts(pool, { total: 1, used: 1 });
+});
+
+test("a scope of a context that ends while its connection is asked leaves that to the next one", async () => {
+  const { clock, driver, pool } = setup({ max: 1, checkAfterIdleMs: 500, checkTimeoutMs: 100 });
+  await using worker = pool.persistent();
+  const epoch = (scope: Scope<FakeConnection>) => scope.use((lease) => lease.epoch);
+  await worker.scope(epoch);
+  await clock.advance(500);
+  driver.hold("ping");
+  const first = watch(worker.scope((scope) => {
+    const using = epoch(scope);
+    scope.end();
+    return using;
+  }));
+  await clock.advance(200);
+  assertInstanceOf(first.error, ScopeError);
+  const second = watch(worker.scope(epoch));
+  await clock.advance(200);
+  assertEquals(second.value, 2);
+});
+
 test("a context that is ended while its scope runs ends that, too", async () => {
   const { clock, pool } = setup();
   const worker = pool.persistent();
