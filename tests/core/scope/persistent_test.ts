@@ -145,6 +145,26 @@ test("a scope of a context that ends while its connection is asked leaves that t
   assertEquals(second.value, 2);
 });
 
+test("a scope of a context that ends while another connection is opened for it waits no more", async () => {
+  const { clock, driver, pool } = setup({ max: 1, checkAfterIdleMs: 500, checkTimeoutMs: 100 });
+  await using worker = pool.persistent();
+  await worker.scope((scope) => scope.use(say("set k v")));
+  await clock.advance(500);
+  driver.hold("ping");
+  driver.hold("connect");
+  let ending: Scope<FakeConnection> | undefined;
+  const first = watch(worker.scope((scope) => {
+    ending = scope;
+    return scope.use(say("set k v"));
+  }));
+  await clock.advance(200);
+  assertEquals([pool.stats().waiters, first.error], [1, undefined]);
+  ending?.end();
+  await clock.settle();
+  assertEquals(pool.stats().waiters, 0);
+  assertInstanceOf(first.error, ScopeError);
+});
+
 test("a context that is ended while its scope runs ends that, too", async () => {
   const { clock, pool } = setup();
   const worker = pool.persistent();
