@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
+import { Bypass } from "./bypass.ts";
 import { requestCancel } from "./cancel_request.ts";
 import {
   type CommitWatch,
@@ -84,6 +85,7 @@ export class PostgresConnection {
   readonly #socket: Socket;
   readonly #tap = new WireTap();
   readonly #duplex: Duplex;
+  readonly #bypass: Bypass;
   readonly #lostListeners = new Set<(cause: unknown) => void>();
   #porsager: PorsagerConnection | undefined;
   #opened: (() => void) | undefined;
@@ -99,6 +101,8 @@ export class PostgresConnection {
   #leaving: Statement | undefined;
   /** Whether another may be sent behind the newest. */
   #followable = false;
+  /** The last of them that porsager was given. */
+  #lastOfPorsager: Statement | undefined;
   /** Whether a statement that could not be built waits for an answer all the same. */
   #owesSync = false;
   /** What executes, if that is a command that porsager does not know of. */
@@ -132,6 +136,10 @@ export class PostgresConnection {
       wrote: () => this.#wrote(),
       leaving: (bytes) => this.#withQuestion(bytes),
     });
+    this.#bypass = new Bypass(options.template.options, {
+      write: (bytes) => this.#duplex.write(bytes),
+      aside: (message) => this.#duplex.received(message),
+    });
     socket.receive({
       data: (bytes) => this.#received(bytes),
       drain: () => this.#duplex.drained(),
@@ -153,7 +161,7 @@ export class PostgresConnection {
       }
     }
     if (this.#own !== undefined) this.#receiveOwn(this.#own, bytes);
-    else if (this.#tap.question === undefined) this.#pass(bytes);
+    else if (this.#tap.question === undefined) this.#deliver(bytes);
     else this.#passAround(this.#tap.question, bytes);
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
       // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
@@ -171,21 +179,46 @@ export class PostgresConnection {
     return this.commitWatch === undefined ? transaction === "idle" : !this.commitWatch.readOnly;
   }
 
+  /** Gives each statement the part of the bytes that answers it. */
+  #deliver(bytes: Uint8Array): void {
+    if (this.#bypass.inFlight === 0) return this.#pass(bytes, 0, bytes.length);
+    const { readyAt, syncsAnswered } = this.#tap;
+    const buffer = bufferOf(bytes);
+    let statement = this.#current;
+    let sync = syncsAnswered - readyAt.length;
+    let from = 0;
+    for (let i = 0; from < bytes.length; i++) {
+      const to = readyAt[i] ?? bytes.length;
+      while (statement !== undefined && statement.syncsBefore < sync) statement = statement.next;
+      // What comes while nothing is in flight is porsager's.
+      const known = statement?.known;
+      if (statement === undefined || known === undefined) this.#pass(bytes, from, to);
+      else this.#bypass.receive(statement.query, known, buffer, from, to);
+      if (this.#lost) return;
+      from = to;
+      sync++;
+    }
+    this.#tap.rowsCut = false;
+    const newest = this.#newest;
+    if (newest?.known !== undefined && this.#isAnswered(newest)) this.#quiet();
+  }
+
   /**
    * Passes bytes on to porsager. It counts rows until a command completes: behind an error amid rows the next result would
    * begin with as many holes, so here is a command that completes. (A cursor's is another matter: it would answer it.)
    */
-  #pass(bytes: Uint8Array): void {
-    let from = 0;
+  #pass(bytes: Uint8Array, start: number, end: number): void {
+    let from = start;
     if (this.#current?.query.cursorFn === undefined) {
-      for (const end of this.#tap.cutRowsAt) {
-        this.#duplex.received(bytes.subarray(from, end));
+      for (const cut of this.#tap.cutRowsAt) {
+        if (cut <= start || cut > end) continue;
+        this.#duplex.received(bytes.subarray(from, cut));
         this.#duplex.received(COMMAND_COMPLETE);
-        from = end;
+        from = cut;
         this.#tap.rowsCut = false;
       }
     }
-    this.#duplex.received(from === 0 ? bytes : bytes.subarray(from));
+    this.#duplex.received(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
   }
 
   /** Takes the answer to a command that porsager does not know of, and passes on what is not about it. */
@@ -198,26 +231,33 @@ export class PostgresConnection {
     this.#quiet();
   }
 
-  /** Passes bytes on to porsager but for the answer to our own question, of which it must not know. */
+  /** Gives the statement in flight what is about it, and so not the answer to our own question. */
   #passAround(question: OwnQuestion, bytes: Uint8Array): void {
     if (question.skipped) {
       this.#tap.question = undefined;
-      return this.#pass(bytes);
+      return this.#deliver(bytes);
     }
+    const known = this.#current?.known;
     const { begins = bytes.length, ends } = question;
     if (ends !== undefined) {
       this.#tap.question = undefined;
       this.#asker?.answered(question.row);
     }
-    if (begins > 0) this.#pass(bytes.subarray(0, begins));
+    if (begins > 0) this.#passToCurrent(bytes.subarray(0, begins));
     if (ends === undefined) return;
     // The end of the statement: it may have come in pieces, of which the first went with the answer.
-    if (question.inside) this.#duplex.received(Uint8Array.of(0x5a, 0, 0, 0, 5, this.#tap.status));
+    if (question.inside) this.#passToCurrent(Uint8Array.of(0x5a, 0, 0, 0, 5, this.#tap.status));
     if (ends < bytes.length) this.#duplex.received(bytes.subarray(ends));
-    if (this.#quietDuringQuestion) {
+    if (this.#quietDuringQuestion || known !== undefined) {
       this.#quietDuringQuestion = false;
       this.#quiet();
     }
+  }
+
+  #passToCurrent(bytes: Uint8Array): void {
+    const statement = this.#current;
+    if (statement?.known === undefined) return this.#pass(bytes, 0, bytes.length);
+    this.#bypass.receive(statement.query, statement.known, bufferOf(bytes), 0, bytes.length);
   }
 
   /**
@@ -436,15 +476,32 @@ export class PostgresConnection {
     }
     const { query } = statement;
     if (query instanceof OwnCommand) return this.#startOwn(query);
-    statement.beforeExecute();
     this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
-    this.#porsager?.execute(query);
-    this.#text = query.string;
-    statement.afterExecute();
+    if (!this.#passBy(statement)) {
+      statement.beforeExecute();
+      this.#lastOfPorsager = statement;
+      this.#porsager?.execute(query);
+    }
+    this.#executed(statement);
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
     this.#followable = allowsFollowers(statement);
+  }
+
+  /** Sends a statement without porsager, if that is possible: not when what porsager was given before is yet to leave. */
+  #passBy(statement: Statement): boolean {
+    statement.known = undefined;
+    if (statement.isOurs || statement.isRenewed) return false;
+    return this.#lastOfPorsager?.evidence !== "unsent" && this.#bypass.take(statement);
+  }
+
+  /** A statement was given to porsager, or was taken past it. */
+  #executed(statement: Statement): void {
+    const { query } = statement;
+    this.#text = query.string;
+    statement.afterExecute();
+    if (statement.known === undefined && !statement.isOurs) this.#bypass.learnFrom(query);
   }
 
   #startOwn(command: OwnCommand): void {
@@ -465,10 +522,14 @@ export class PostgresConnection {
     newest.next = statement;
     this.#newest = statement;
     this.#leaving ??= statement;
-    statement.beforeExecute();
-    const failure = this.#porsager && executeBehind(this.#porsager, statement.query, current.query);
-    this.#text = statement.query.string;
-    statement.afterExecute();
+    let failure: { readonly error: unknown } | undefined;
+    if (!this.#passBy(statement)) {
+      statement.beforeExecute();
+      this.#bypass.flush();
+      this.#lastOfPorsager = statement;
+      failure = this.#porsager && executeBehind(this.#porsager, statement.query, current.query);
+    }
+    this.#executed(statement);
     if (failure !== undefined) {
       statement.reject(failure.error);
       this.#owesSync = true;
@@ -536,6 +597,8 @@ export class PostgresConnection {
 
   /** The server has answered all that was sent. */
   #quiet(): void {
+    // Porsager is through with what it knows of, and that is not all.
+    if (this.#bypass.inFlight > 0) return;
     if (this.#opened !== undefined) {
       this.#opened();
       this.#opened = undefined;
@@ -551,10 +614,16 @@ export class PostgresConnection {
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
     let over = this.#current;
     const { rowsLeft, rowsCut, transaction } = this.#tap;
-    if (over?.failed && (rowsLeft || rowsCut) && transaction !== "failed") {
+    if (
+      over?.failed && over.known === undefined && (rowsLeft || rowsCut) && transaction !== "failed"
+    ) {
       return this.#forgetRows();
     }
-    this.#current = this.#newest = this.#leaving = undefined;
+    this.#current =
+      this.#newest =
+      this.#leaving =
+      this.#lastOfPorsager =
+        undefined;
     const ended: Statement[] = [];
     while (over !== undefined) {
       const { next }: Statement = over;
@@ -586,7 +655,7 @@ export class PostgresConnection {
    * many holes. It starts again at the next command that completes, so here is one.
    */
   #forgetRows(): void {
-    this.#tap.rowsLeft = this.#tap.rowsCut = false;
+    this.#tap.rowsLeft = this.#tap.rowsCut = this.#followable = false;
     const query = this.#textQuery("select where false");
     query.catch((error: unknown) => this.destroy(error));
     this.#porsager?.execute(query);
@@ -908,9 +977,11 @@ export class PostgresConnection {
       over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
     }
     this.#own = undefined;
+    this.#bypass.reset();
     this.#current =
       this.#newest =
       this.#leaving =
+      this.#lastOfPorsager =
       this.#first =
       this.#last =
         undefined;
@@ -1024,6 +1095,10 @@ function isOpenStream(stream: unknown): boolean {
     writableEnded?: boolean;
   };
   return !destroyed && !readableEnded && !writableEnded;
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function endsWithSync(bytes: Uint8Array): boolean {

@@ -6,7 +6,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import { type PorsagerQuery, postgresError } from "./porsager.ts";
+import { describeCommandError, type PorsagerQuery, postgresError } from "./porsager.ts";
 
 const COMMAND_COMPLETE = 0x43; // C
 const ERROR_RESPONSE = 0x45; // E
@@ -98,7 +98,8 @@ export class OwnCommand {
       const type = all[at];
       if (type === COMMAND_COMPLETE) this.#tag = tagOf(all, at + HEADER, end - 1);
       else if (type === ERROR_RESPONSE) {
-        this.#error = postgresError(all.subarray(at + HEADER, end), this.string);
+        const error = postgresError(all.subarray(at + HEADER, end));
+        this.#error = describeCommandError(error, this.string);
       } else if (type === READY_FOR_QUERY) this.#over = true;
       else if (ASIDES.has(type)) others = [...others, all.subarray(at, end)];
       at = end;

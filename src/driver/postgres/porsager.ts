@@ -24,7 +24,7 @@ export interface PorsagerQuery extends Promise<unknown> {
   /** Literal parts of the statement. */
   strings: readonly string[];
   /** The whole statement, once it was built. */
-  readonly string?: string;
+  string?: string;
   /** Whether it runs as a simple query, and whatever else was asked for. */
   readonly options: {
     simple?: boolean;
@@ -39,7 +39,13 @@ export interface PorsagerQuery extends Promise<unknown> {
   /** Set by a cancel before it was sent. */
   cancelled: unknown;
   /** What a connection knows of its text; one object for all executions of a prepared statement. */
-  readonly statement: object | null;
+  statement: DescribedStatement | null;
+  /** Whether it was prepared under a name, once it was built. */
+  readonly prepare?: boolean;
+  /** What it was prepared for, once it was built: what its values were taken for, and its text. */
+  readonly signature?: unknown;
+  /** Process id and secret of the session that executes it. */
+  state?: unknown;
   /** Set, and an error is passed on to `reject` as it is. */
   reserve?: boolean;
   /** Values of the parameters, once it was built. */
@@ -69,6 +75,26 @@ export interface PorsagerQuery extends Promise<unknown> {
   cursorFn?: (rows: unknown) => unknown;
   /** Stack of where the query was written. */
   readonly origin: string;
+}
+
+/** What a connection knows of a text. */
+export interface DescribedStatement {
+  /** The text. */
+  readonly string: string;
+  /** Under which name it is prepared; empty if it is not. */
+  readonly name: string;
+  /** Types of its parameters. */
+  readonly types: readonly number[];
+  /** Columns of its rows, once they are described. */
+  readonly columns?: readonly Column[] | null;
+}
+
+/** A column. */
+export interface Column {
+  /** Its name, as the rows have it. */
+  readonly name: string;
+  /** Makes its values of text; for arrays, of what is behind the first brace. */
+  readonly parser?: ((text: string) => unknown) & { readonly array?: boolean };
 }
 
 /** Constructor of {@linkcode PorsagerQuery}. */
@@ -137,18 +163,7 @@ export function executeBehind(
   connection.execute(query);
   executing.reserve = false;
   executing.reject = reject;
-  return failure && { error: describeFailure(failure.error, query) };
-}
-
-/** As porsager describes errors: with the statement's text and values, hidden unless `debug` is set. */
-function describeFailure(thrown: unknown, query: PorsagerQuery): unknown {
-  const error = thrown !== null && typeof thrown === "object" ? thrown : new Error(String(thrown));
-  if ("query" in error || "parameters" in error || !Object.isExtensible(error)) return error;
-  return Object.defineProperties(error, {
-    query: { value: query.string },
-    parameters: { value: query.parameters },
-    args: { value: query.args },
-  });
+  return failure && { error: describeError(failure.error, query) };
 }
 
 /** Refuses what must never happen: a client of ours opening a socket by itself. */
@@ -258,13 +273,12 @@ const ERROR_FIELDS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Makes the error of a command that porsager does not know of, as porsager would.
+ * Makes the error of a statement that porsager does not know of, as porsager would.
  *
  * @param body Of the ErrorResponse.
- * @param text The command.
- * @returns The error.
+ * @returns The error; see {@linkcode describeError} and {@linkcode describeCommandError}.
  */
-export function postgresError(body: Uint8Array, text: string): PostgresError {
+export function postgresError(body: Uint8Array): PostgresError {
   const fields: Record<string, string> = {};
   for (const field of new TextDecoder().decode(body).split("\0")) {
     const name = ERROR_FIELDS[field.slice(0, 1)];
@@ -273,7 +287,48 @@ export function postgresError(body: Uint8Array, text: string): PostgresError {
   const { PostgresError } = postgres as unknown as {
     PostgresError: new (fields: Record<string, string>) => PostgresError;
   };
-  return Object.defineProperties(new PostgresError(fields), {
+  return new PostgresError(fields);
+}
+
+/**
+ * Adds to an error what it was that failed, as porsager does: hidden from whoever prints it.
+ *
+ * @param thrown Anything.
+ * @param query What failed, built.
+ * @returns The error; another one if it was none.
+ */
+export function describeError(thrown: unknown, query: PorsagerQuery): unknown {
+  const error = thrown !== null && typeof thrown === "object" ? thrown : new Error(String(thrown));
+  if ("query" in error || "parameters" in error || !Object.isExtensible(error)) return error;
+  const { string, parameters, args, statement } = query;
+  return Object.defineProperties(error, {
+    stack: { value: `${Reflect.get(error, "stack")}${originOf(query)}` },
+    query: { value: string },
+    parameters: { value: parameters },
+    args: { value: args },
+    types: { value: statement?.types },
+  });
+}
+
+/**
+ * Where a query was written, as it stands in a stack.
+ *
+ * @param query Of any kind.
+ * @returns Nothing for text: asked for the origin of one, porsager keeps the text for good.
+ */
+export function originOf(query: PorsagerQuery): string {
+  return query.tagged ? query.origin.replace(/.*\n/, "\n") : "";
+}
+
+/**
+ * Adds the same to the error of a command that is no query.
+ *
+ * @param error Of the server.
+ * @param text The command.
+ * @returns `error`.
+ */
+export function describeCommandError(error: PostgresError, text: string): PostgresError {
+  return Object.defineProperties(error, {
     query: { value: text },
     parameters: { value: [] },
     args: { value: [] },

@@ -14,8 +14,9 @@ import {
 } from "../../core/errors.ts";
 import { isFatal, isRetryable, isStalePreparation } from "./classify.ts";
 import { watchCursor } from "./cursor_calls.ts";
+import type { KnownStatement } from "./known_statement.ts";
 import type { Watch } from "./statement_limits.ts";
-import { isPostgresError, type PorsagerQuery } from "./porsager.ts";
+import { isPostgresError, originOf, type PorsagerQuery } from "./porsager.ts";
 import { isAtomic } from "./statement_kind.ts";
 
 /** SQLSTATE of a statement that was cancelled. */
@@ -89,6 +90,8 @@ export class Statement {
   /** Its place in what leaves the connection and in what is answered: how many Execute and Sync messages come before. */
   executesBefore = 0;
   syncsBefore = 0;
+  /** What it executes, if porsager does not hear of it. */
+  known: KnownStatement | undefined = undefined;
   /** Whether its connection is lost, and nothing decided yet: what porsager says of it is of no account. */
   detached = false;
   /** Whether an earlier attempt at it may have been executed. */
@@ -259,6 +262,11 @@ export class Statement {
     return this.#staleError !== undefined && !this.#renewed && !this.failed;
   }
 
+  /** Whether it is prepared anew. */
+  get isRenewed(): boolean {
+    return this.#renewed;
+  }
+
   /** It cannot be prepared anew, so that what the server said is its error. */
   rejectStale(): void {
     this.#fail(this.#staleError);
@@ -358,8 +366,7 @@ export class Statement {
       `The connection was lost ${when}: ${messageOf(cause)}`,
       { outcome, cause: this.#lastWord ?? cause },
     );
-    // Only of tagged queries: asked for the origin of another, porsager keeps the text for good.
-    if (this.query.tagged) error.stack += this.query.origin.replace(/.*\n/, "\n");
+    error.stack += originOf(this.query);
     this.reject(error);
     this.end();
   }

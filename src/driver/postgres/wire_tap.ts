@@ -102,6 +102,8 @@ export class WireTap {
   rowsCut = false;
   /** Where, in the bytes that came last, errors end that struck amid rows. */
   readonly cutRowsAt: number[] = [];
+  /** Where, in the bytes that came last, each ReadyForQuery ends. */
+  readonly readyAt: number[] = [];
   /** Whether a COPY to this side is under way, and more of it to come. */
   copyingOut = false;
   /** The byte of the last ReadyForQuery. */
@@ -128,7 +130,7 @@ export class WireTap {
    * @param bytes As they came.
    */
   incoming(bytes: Uint8Array): void {
-    this.cutRowsAt.length = 0;
+    this.cutRowsAt.length = this.readyAt.length = 0;
     if (this.question?.begins !== undefined) this.question.begins = 0;
     this.#incoming.scan(bytes);
   }
@@ -227,6 +229,7 @@ class IncomingSink implements MessageSink {
         // It was one of a statement's own, raised with that code: who takes leave says nothing more.
         tap.farewell = undefined;
         tap.syncsAnswered++;
+        tap.readyAt.push(this.#messageEnd());
         tap.status = bytes[start] ?? 0;
         tap.transaction = transactionStatus(tap.status);
         if (this.#answersQuestion && tap.question?.inside === false) {

@@ -82,25 +82,37 @@ function newWatch({ pid }: PostgresConnection): CommitWatch {
 }
 
 const STATEMENTS = {
-  "with rows": "insert into t values (1) returning x, 'one' as name",
-  "without rows": "insert into t values (1)",
-  "that fails": "insert into t values (1 / 0)",
+  "with rows": {
+    strings: ["insert into t values (1 / ", ") returning x, 'one' as name"],
+    value: 1,
+  },
+  "without rows": { strings: ["insert into t values (1 / ", ")"], value: 1 },
+  "that fails": { strings: ["insert into t values (1 / ", ")"], value: 0 },
 } as const;
 
-for (const [kind, text] of Object.entries(STATEMENTS)) {
-  for (const simple of [false, true]) {
-    test(`The answers of a ${simple ? "simple " : ""}statement ${kind} and of the question behind it, cut at every byte`, async () => {
+const WAYS = ["simple", "prepared", "known"] as const;
+
+for (const [kind, { strings, value }] of Object.entries(STATEMENTS)) {
+  for (const way of WAYS) {
+    test(`The answers of a ${way} statement ${kind} and of the question behind it, cut at every byte`, async () => {
       await using schema = await Schema.create("create table t (x int)");
       const { cutting: cut, cut: arm } = cutting();
       const driver = new PostgresDriver(cut, resolvePostgresOptions(schema.url, {}));
       const connection = await driver.connect();
       try {
         const sql = createSql(driver.template, new Session(() => connection));
+        const template = Object.assign([...strings], { raw: strings });
+        if (way === "known") await sql(template, 1);
+        const start = {
+          simple: () => sql.unsafe(strings.join(`${value}`)),
+          prepared: () => sql(Object.assign([...strings], { raw: strings }), value),
+          known: () => sql(template, value),
+        }[way];
         for (let at = 0, length = 1; at <= length; at++) {
           await connection.run("begin");
           const watch = connection.commitWatch = newWatch(connection);
-          const cutTo = arm({ ends: simple ? 2 : 1, at });
-          const running = simple ? sql.unsafe(text) : sql(Object.assign([text], { raw: [text] }));
+          const cutTo = arm({ ends: way === "simple" ? 2 : 1, at });
+          const running = start();
           const fails = kind === "that fails";
           if (fails) await assertRejects(async () => await running, Error, "division by zero");
           else {
