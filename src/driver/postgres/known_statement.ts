@@ -182,8 +182,9 @@ export class KnownStatements {
     if (inferred.includes(OTHER) || query.signature !== inferred + statement.string) return;
     const { resolve } = query;
     query.resolve = (value) => {
-      if (Array.isArray(statement.columns)) {
-        passFor(value as object);
+      // A COPY comes to a stream.
+      if (Array.isArray(value) && Array.isArray(statement.columns)) {
+        passFor(value);
         this.#known.set(strings, new KnownStatement(statement, query.state, inferred));
       }
       resolve.call(query, value);

@@ -51,10 +51,11 @@ export class OutgoingBytes {
    */
   appendText(text: string): void {
     const { length } = text;
+    const isShort = length <= SHORT;
     // No character has more than three bytes per unit of UTF-16.
-    const bytes = this.#roomFor(4 + 3 * length);
+    const bytes = this.#roomFor(4 + (isShort ? 3 * length : Buffer.byteLength(text)));
     const start = this.#length + 4;
-    const written = length > SHORT || !copyAscii(text, bytes, start)
+    const written = !isShort || !copyAscii(text, bytes, start)
       ? bytes.write(text, start, "utf8")
       : length;
     this.setInteger(this.#length, written);

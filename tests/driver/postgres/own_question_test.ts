@@ -102,10 +102,12 @@ for (const [kind, { strings, value }] of Object.entries(STATEMENTS)) {
       try {
         const sql = createSql(driver.template, new Session(() => connection));
         const template = Object.assign([...strings], { raw: strings });
+        const text = strings.join(`${value}`);
         if (way === "known") await sql(template, 1);
         const start = {
-          simple: () => sql.unsafe(strings.join(`${value}`)),
-          prepared: () => sql(Object.assign([...strings], { raw: strings }), value),
+          simple: () => sql.unsafe(text),
+          // Without parameters, as those are described first, and their answer would be kept back.
+          prepared: () => sql(Object.assign([text], { raw: [text] })),
           known: () => sql(template, value),
         }[way];
         for (let at = 0, length = 1; at <= length; at++) {
