@@ -25,26 +25,26 @@ export interface WaiterHome<C> {
  */
 export class Waiter<C> {
   /** Receives the lease. Exactly one of `lent` and `refused` is called, once, synchronously. */
-  readonly lent: (lease: Lease<C>) => void;
+  declare readonly lent: (lease: Lease<C>) => void;
   /** Receives the reason why there is none. */
-  readonly refused: (error: unknown) => void;
+  declare readonly refused: (error: unknown) => void;
   /** Length of its deadline in milliseconds from the call; `Infinity` for none; 0 for one that must not queue. */
-  readonly timeoutMs: number;
+  declare readonly timeoutMs: number;
   /** When its deadline passes, in the clock's monotonic time; `Infinity` for none. */
-  readonly deadline: number;
+  declare readonly deadline: number;
   /** What it wants. */
-  readonly wish: Wish;
+  declare readonly wish: Wish;
   /** Since when it waits, in the clock's monotonic time. */
-  readonly since: number;
+  declare readonly since: number;
   /** Where the acquire was made, if that is known. */
-  readonly site: Site | undefined;
+  declare readonly site: Site | undefined;
   /** Its neighbours in its line: who is served before, and who after. */
-  previous: Waiter<C> | undefined = undefined;
-  next: Waiter<C> | undefined = undefined;
+  declare previous: Waiter<C> | undefined;
+  declare next: Waiter<C> | undefined;
   /** Place in the heap of deadlines that are out of order; -1 when not there. */
-  heapIndex = -1;
+  declare heapIndex: number;
   /** What it listens to; only of a {@linkcode ListeningWaiter}. */
-  signal: AbortSignal | undefined = undefined;
+  declare signal: AbortSignal | undefined;
 
   constructor(
     lent: (lease: Lease<C>) => void,
@@ -62,6 +62,10 @@ export class Waiter<C> {
     this.wish = wish;
     this.since = since;
     this.site = site;
+    this.previous = undefined;
+    this.next = undefined;
+    this.heapIndex = -1;
+    this.signal = undefined;
   }
 
   /** Stops listening: a long-lived signal must not hold on to waiters that are served. */

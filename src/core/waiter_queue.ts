@@ -24,7 +24,7 @@ export class WaiterQueue<C> {
   readonly #outOfOrder = new DeadlineHeap<C>();
   readonly #plain = new WaiterLine<C>();
   readonly #readers = new WaiterLine<C>();
-  /** First waiter whose deadline is in order. */
+  /** No waiter before this one has a deadline that is in order; it need not have one, either. */
   #earliest: Waiter<C> | undefined;
   /** Latest deadline that is in order. */
   #latest = -Infinity;
@@ -159,8 +159,8 @@ export class WaiterQueue<C> {
 
   /** A waiter was unlinked. */
   #left(waiter: Waiter<C>, next: Waiter<C> | undefined): void {
-    if (waiter === this.#earliest) this.#earliest = this.#nextInOrder(next);
-    else if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
+    if (waiter === this.#earliest) this.#earliest = next;
+    if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
     if (waiter.signal !== undefined) waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
     if (this.size === 0) this.#timer?.unref();
@@ -171,14 +171,6 @@ export class WaiterQueue<C> {
     this.#timer?.cancel();
     this.#timer = undefined;
     this.#timerAt = Infinity;
-  }
-
-  #nextInOrder(from: Waiter<C> | undefined): Waiter<C> | undefined {
-    let waiter = from;
-    while (waiter !== undefined && (waiter.heapIndex >= 0 || waiter.deadline === Infinity)) {
-      waiter = waiter.next;
-    }
-    return waiter;
   }
 
   #arm(at: number): void {
@@ -212,11 +204,19 @@ export class WaiterQueue<C> {
   }
 
   #next(): Waiter<C> | undefined {
-    const inOrder = this.#earliest;
+    const inOrder = this.#findEarliest();
     const outOfOrder = this.#outOfOrder.first;
     if (inOrder === undefined) return outOfOrder;
     return outOfOrder !== undefined && outOfOrder.deadline < inOrder.deadline
       ? outOfOrder
       : inOrder;
+  }
+
+  #findEarliest(): Waiter<C> | undefined {
+    let waiter = this.#earliest;
+    while (waiter !== undefined && (waiter.heapIndex >= 0 || waiter.deadline === Infinity)) {
+      waiter = waiter.next;
+    }
+    return this.#earliest = waiter;
   }
 }

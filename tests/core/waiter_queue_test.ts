@@ -84,6 +84,18 @@ test("WaiterQueue keeps the deadlines of all exactly, whoever goes before", asyn
   assertEquals(expired.length, 4);
 });
 
+test("WaiterQueue forgets the deadline of one that is out of order when it is served first in line", async () => {
+  const { clock, queue, push, expired } = bench();
+  const [first, second, third] = [push(30), push(20), push(Infinity)];
+  const last = push(25);
+  assertEquals([queue.shift(), queue.shift()], [first, second]);
+  await clock.advance(24);
+  assertEquals(expired, []);
+  await clock.advance(1);
+  assertEquals(expired, [last]);
+  assertEquals([queue.size, queue.head === third], [1, true]);
+});
+
 test("WaiterQueue.has() knows who is queued, in every place", () => {
   const { queue, push } = bench();
   const only = push(10);
