@@ -47,6 +47,8 @@ interface Pending {
  */
 export class Closing<C> {
   readonly #parts: ClosingParts<C>;
+  /** Whether the pool lends. A plain field, as it is read at every acquire that waits. */
+  isOpen = true;
   #state: Exclude<PoolState, "suspended"> = "open";
   #closed: Pending | undefined;
   /** Whether it is to be opened again when it is closed, and who waits for that. */
@@ -63,11 +65,6 @@ export class Closing<C> {
   /** Whether the pool lends, waits for what is lent, or is gone. */
   get state(): Exclude<PoolState, "suspended"> {
     return this.#state;
-  }
-
-  /** Whether the pool lends. */
-  get isOpen(): boolean {
-    return this.#state === "open";
   }
 
   /**
@@ -102,6 +99,7 @@ export class Closing<C> {
 
   #open(): void {
     this.#state = "open";
+    this.isOpen = true;
     this.#closed = undefined;
     this.#at = Infinity;
     this.#parts.events.tell("poolOpened", {});
@@ -111,6 +109,7 @@ export class Closing<C> {
   #begin(timeoutMs: number): void {
     const { queue, removal, events, stop } = this.#parts;
     this.#state = "draining";
+    this.isOpen = false;
     events.tell("poolClosing", { timeoutMs });
     removal.retireAll("closing");
     stop();

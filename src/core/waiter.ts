@@ -43,8 +43,6 @@ export class Waiter<C> {
   declare next: Waiter<C> | undefined;
   /** Place in the heap of deadlines that are out of order; -1 when not there. */
   declare heapIndex: number;
-  /** What it listens to; only of a {@linkcode ListeningWaiter}. */
-  declare signal: AbortSignal | undefined;
 
   constructor(
     lent: (lease: Lease<C>) => void,
@@ -55,26 +53,25 @@ export class Waiter<C> {
     since = 0,
     site: Site | undefined = undefined,
   ) {
+    // First what is looked at when it is served, so that it lies together.
+    this.next = undefined;
+    this.previous = undefined;
     this.lent = lent;
-    this.refused = refused;
-    this.timeoutMs = timeoutMs;
-    this.deadline = deadline;
     this.wish = wish;
     this.since = since;
-    this.site = site;
-    this.previous = undefined;
-    this.next = undefined;
     this.heapIndex = -1;
-    this.signal = undefined;
+    this.site = site;
+    this.deadline = deadline;
+    this.timeoutMs = timeoutMs;
+    this.refused = refused;
   }
-
-  /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
-  deafen(): void {}
 }
 
 /** A waiter with a signal. A class of its own, so that the many without do not pay for it in memory. */
 export class ListeningWaiter<C> extends Waiter<C> {
   #home: WaiterHome<C> | undefined = undefined;
+  /** What it listens to. */
+  signal: AbortSignal | undefined = undefined;
 
   /**
    * Listens to a signal until {@linkcode ListeningWaiter.deafen}.
@@ -88,7 +85,8 @@ export class ListeningWaiter<C> extends Waiter<C> {
     signal.addEventListener("abort", this, { once: true });
   }
 
-  override deafen(): void {
+  /** Stops listening: a long-lived signal must not hold on to waiters that are served. */
+  deafen(): void {
     if (this.signal === undefined) return;
     this.signal.removeEventListener("abort", this);
     this.signal = undefined;

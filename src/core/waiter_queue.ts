@@ -6,7 +6,7 @@
 
 import type { Clock, Timer } from "./clock.ts";
 import { DeadlineHeap } from "./deadline_heap.ts";
-import type { Waiter } from "./waiter.ts";
+import { ListeningWaiter, type Waiter } from "./waiter.ts";
 import { WaiterLine } from "./waiter_line.ts";
 import { PROMISED } from "./wish.ts";
 
@@ -116,13 +116,13 @@ export class WaiterQueue<C> {
     if (this.#earliest === undefined) {
       this.#earliest = waiter;
       this.#latest = deadline;
-    } else if (deadline >= this.#latest) this.#latest = deadline;
-    else this.#outOfOrder.add(waiter);
+    } else if (deadline > this.#latest) this.#latest = deadline;
+    else if (deadline < this.#latest) this.#outOfOrder.add(waiter);
   }
 
   /** The process must not end while somebody waits. */
   #joined(): void {
-    if (this.size === 1) this.#timer?.ref();
+    if (this.#plain.size <= 1 && this.size === 1) this.#timer?.ref();
   }
 
   /**
@@ -161,9 +161,9 @@ export class WaiterQueue<C> {
   #left(waiter: Waiter<C>, next: Waiter<C> | undefined): void {
     if (waiter === this.#earliest) this.#earliest = next;
     if (waiter.heapIndex >= 0) this.#outOfOrder.remove(waiter);
-    if (waiter.signal !== undefined) waiter.deafen();
+    if (waiter instanceof ListeningWaiter) waiter.deafen();
     // An idle pool must not keep the process alive. The timer stays armed: arming costs more than it firing in vain.
-    if (this.size === 0) this.#timer?.unref();
+    if (next === undefined && this.size === 0) this.#timer?.unref();
   }
 
   /** Cancels the timer of a queue that will not be used again. */
