@@ -8,8 +8,8 @@ test("ListeningWaiter.listen() tells its home of the abort, with the reason, onc
   const told: unknown[] = [];
   const waiter = new ListeningWaiter<string>(() => {}, () => {}, 0, Infinity);
   waiter.listen(counted.abort.signal, {
-    aborted: (waiter, reason) => {
-      told.push(waiter, reason);
+    aborted: (who, reason) => {
+      told.push(who, reason);
       waiter.deafen();
     },
   });
