@@ -22,11 +22,9 @@ import { Duplex } from "./duplex.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { IdleReferences } from "./idle_references.ts";
 import {
-  createClient,
   executeBehind,
   type PorsagerConnection,
   type PorsagerQuery,
-  refuseSocket,
   type Template,
 } from "./porsager.ts";
 import type { Login } from "./parse_options.ts";
@@ -34,6 +32,7 @@ import { type CommandResult, OwnCommand } from "./own_command.ts";
 import { allowsFollowers } from "./pipelining.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
+import { resolvePassword, StartUp } from "./start_up.ts";
 import { cancelledError, Statement, type StatementListener } from "./statement.ts";
 import { isAtomic, mayEndTransaction } from "./statement_kind.ts";
 import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
@@ -1038,40 +1037,6 @@ export class PostgresConnection {
     if (!executing) return "not-applied";
     return !completedAny && isAtomic(statement.query) ? "not-applied" : "unknown";
   }
-}
-
-/** A client for one connection, and the one socket that it gets. */
-class StartUp {
-  readonly client: ReturnType<typeof createClient>;
-  duplex: Duplex | undefined = undefined;
-  /** Whether the rows that come answer the driver. */
-  rowsAreOurs: () => boolean = () => true;
-
-  constructor(template: Template, login: Login, pass: string, fetchTypes: boolean) {
-    const socket = (): Duplex => {
-      const only = this.duplex;
-      this.duplex = undefined;
-      return only ?? refuseSocket();
-    };
-    this.client = createClient(template, {
-      login,
-      pass,
-      fetchTypes,
-      socket,
-      rowsAreOurs: () => this.rowsAreOurs(),
-    });
-  }
-}
-
-async function resolvePassword({ pass }: Login): Promise<string> {
-  // Asked for here, not by porsager: there a rejection would go unhandled and end the process.
-  const password = typeof pass === "function" ? await pass() : pass;
-  if (typeof password !== "string") {
-    throw new TypeError(
-      `Cannot connect as password must be, or return, a string: received ${typeof password}`,
-    );
-  }
-  return password;
 }
 
 /** An error of the server's as a cause. */
