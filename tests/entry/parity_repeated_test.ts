@@ -266,6 +266,102 @@ parity("repeated: notices", async (sql) => {
     "create function noted() returns int language plpgsql as $$ begin raise notice 'noted'; return 1; end $$",
 });
 
+parity("repeated: COPY without saying how it is wanted", async (sql) => {
+  const copied: unknown[] = [];
+  for (let time = 0; time < 6; time++) {
+    const stream = await sql`copy (select generate_series(1, 3)) to stdout` as unknown;
+    for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+      copied.push(new TextDecoder().decode(chunk));
+    }
+  }
+  return [copied.join(""), await sql`select 'still well' as state`];
+});
+
+parity("repeated: more or fewer columns than before", async (sql) => {
+  const fetch = (sql: postgres.ISql) => sql`fetch all from c`;
+  const read = async (columns: string) =>
+    await outcome(sql.begin(async (sql) => {
+      await sql.unsafe(`declare c cursor for select ${columns}`);
+      return await fetch(sql);
+    }));
+  const ends = [];
+  for (const columns of ["7 as a, 'x' as b", "8 as a, 'y' as b", "9 as a, 'z' as b, 1 as c"]) {
+    ends.push(await read(columns));
+  }
+  const short = await read("7 as a");
+  return [ends, short instanceof RangeError, await sql`select 'still well' as state`];
+});
+
+parity("repeated: the same text in two places, whose columns change", async (sql) => {
+  const a = (sql: postgres.ISql) => sql`select * from t where x = ${1}`;
+  const b = (sql: postgres.ISql) => sql`select * from t where x = ${1}`;
+  const seen = [await a(sql), await a(sql)];
+  await sql`alter table t add y int`;
+  seen.push(await b(sql), await b(sql));
+  for (const read of [a, b, a, b]) seen.push(await sql.begin(read) as never);
+  return seen.map((rows) => [...rows]);
+}, { setUp: "create table t (x int); insert into t values (1)" });
+
+parity("repeated: only ever in transactions, whose columns change", async (sql) => {
+  const read = async () =>
+    await outcome(sql.begin((sql) => sql`select * from t where x = ${1}`)) as Error | unknown[];
+  const seen: unknown[] = [await read(), await read()];
+  await sql.unsafe("alter table t add y int");
+  const refused = await read();
+  seen.push(refused instanceof postgres.PostgresError);
+  for (let time = 0; time < 2; time++) seen.push([...await read() as unknown[]]);
+  return seen;
+}, { setUp: "create table t (x int); insert into t values (1)" });
+
+parity("repeated: the user's functions are called on what they belong to", async (sql) => {
+  const seen: unknown[] = [];
+  type Functions = Record<number, (value: never) => unknown>;
+  const { parsers, serializers } = sql.options as unknown as Record<string, Functions>;
+  if (parsers === undefined || serializers === undefined) return seen;
+  parsers[23] = function (this: { name: string }, text: string): unknown {
+    seen.push(this.name);
+    return Number(text);
+  };
+  serializers[23] = function (this: object, value: number): unknown {
+    seen.push(this === serializers);
+    return String(value);
+  };
+  await repeat([1, 2, 3], (x) => sql`select ${x}::int as x`);
+  return seen;
+});
+
+parity("repeated: values that throw when they are looked at", async (sql) => {
+  const { proxy, revoke } = Proxy.revocable([1], {});
+  revoke();
+  const thrower = Object.defineProperty([1], 0, {
+    get() {
+      throw new RangeError("no value");
+    },
+  });
+  const ends = [];
+  for (const x of [1, 2, proxy, 3, thrower, 4]) {
+    const end = await outcome(sql`select ${x as never}::int as x`);
+    ends.push(end instanceof Error ? end.name : end);
+  }
+  return ends;
+});
+
+parity("repeated: a template that is no template, and changes", async (sql) => {
+  const strings = Object.assign(["select 1 as x"], { raw: ["select 1 as x"] });
+  const seen = [await sql(strings), await sql(strings)];
+  strings[0] = "select 2 as x";
+  return [seen, await sql(strings)];
+});
+
+parity("repeated: a result seen through a proxy", async (sql) => {
+  const seen = [];
+  for (let time = 0; time < 3; time++) {
+    const { count, command, columns, length } = new Proxy(await sql`select 1 as x`, {});
+    seen.push([count, command, columns?.length, length]);
+  }
+  return seen;
+});
+
 parity(
   "repeated: without preparing",
   async (sql) => await repeat([1, 2, 3], (x) => sql`select ${x}::int as x`),

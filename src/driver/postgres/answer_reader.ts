@@ -32,6 +32,8 @@ export class AnswerReader {
   #error: Uint8Array | undefined;
   /** Why rows are not made any more: a function of the user's threw. */
   #thrown = false;
+  /** Whether the connection is gone: a function of the user's may close it amid the bytes that came. */
+  #closed = false;
   /** The beginning of a message, in pieces, and how many bytes of it are yet to come; 0 if not even that is known. */
   #pieces: Uint8Array[] = [];
   #missing = 0;
@@ -68,7 +70,7 @@ export class AnswerReader {
     }
     let over = false;
     let at = from;
-    while (at + HEADER <= to) {
+    while (at + HEADER <= to && !this.#closed) {
       const end = at + 1 + integerAt(bytes, at + 1);
       if (end > to) {
         this.#missing = end - to;
@@ -78,7 +80,7 @@ export class AnswerReader {
       this.#message(query, known, bytes, at, end);
       at = end;
     }
-    if (at < to) this.#pieces.push(bytes.subarray(at, to));
+    if (at < to && !this.#closed) this.#pieces.push(bytes.subarray(at, to));
     return over;
   }
 
@@ -95,12 +97,11 @@ export class AnswerReader {
     return all;
   }
 
-  /** The connection is gone. */
-  reset(): void {
-    this.#result = this.#error = undefined;
-    this.#thrown = false;
-    this.#missing = 0;
+  /** The connection is gone: what came of an answer counts for nothing. */
+  close(): void {
+    this.#closed = true;
     this.#pieces = [];
+    this.#result = this.#error = undefined;
   }
 
   #message(
@@ -112,7 +113,7 @@ export class AnswerReader {
   ): void {
     switch (bytes[start]) {
       case DATA_ROW:
-        if (!this.#thrown) this.#row(query, known, bytes, start);
+        if (!this.#thrown) this.#row(query, known, bytes, start, end);
         return;
       case COMMAND_COMPLETE:
         return complete(this.#resultOf(known), known.state, bytes, start + HEADER, end - 1);
@@ -129,19 +130,24 @@ export class AnswerReader {
   }
 
   #resultOf({ statement }: KnownStatement): Result {
-    if (this.#result !== undefined) return this.#result;
-    const result = new Result();
-    result.statement = statement;
-    result.columns = statement.columns;
-    return this.#result = result;
+    return this.#result ??= Result.empty(statement, statement.columns);
   }
 
-  #row(query: PorsagerQuery, known: KnownStatement, bytes: Buffer, start: number): void {
-    const { value: { from: fromValue }, row: { from: fromRow } } = this.#transform;
+  #row(
+    query: PorsagerQuery,
+    known: KnownStatement,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    // The user's functions are called as porsager does, whatever they make of their `this`.
+    const { value: ofValues, row: ofRows } = this.#transform;
     const row: Record<string, unknown> = {};
     let at = start + HEADER + 2;
     try {
       for (const column of known.statement.columns ?? []) {
+        // A cursor of the same name, or a statement of PREPARE, may have other columns by now.
+        if (at + 4 > end) throw new RangeError("The server sent fewer columns than it described");
         const length = integerAt(bytes, at);
         at += 4;
         let value: unknown = null;
@@ -149,9 +155,9 @@ export class AnswerReader {
           value = parse(column, bytes, at, at + length);
           at += length;
         }
-        row[column.name] = fromValue === undefined ? value : fromValue(value, column);
+        row[column.name] = ofValues.from === undefined ? value : ofValues.from(value, column);
       }
-      this.#resultOf(known).push(fromRow === undefined ? row : fromRow(row));
+      this.#resultOf(known).push(ofRows.from === undefined ? row : ofRows.from(row));
     } catch (error) {
       this.#thrown = true;
       query.reject(describeError(error, query));
@@ -183,10 +189,10 @@ function complete(result: Result, state: unknown, bytes: Buffer, start: number, 
   if (scale > 1) result.count = count;
 }
 
-function parse({ parser }: Column, bytes: Buffer, start: number, end: number): unknown {
-  if (parser === undefined) return textOf(bytes, start, end);
+function parse(column: Column, bytes: Buffer, start: number, end: number): unknown {
+  if (column.parser === undefined) return textOf(bytes, start, end);
   // Of an array, what is behind its first brace.
-  return parser(textOf(bytes, parser.array === true ? start + 1 : start, end));
+  return column.parser(textOf(bytes, column.parser.array === true ? start + 1 : start, end));
 }
 
 /** Decodes UTF-8; what is short and ASCII without asking the runtime, which takes longer than that. */

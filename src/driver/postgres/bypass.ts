@@ -15,7 +15,7 @@ import type { Statement } from "./statement.ts";
 
 /** The way past porsager on one connection. */
 export class Bypass {
-  readonly #serializers: object;
+  readonly #serializers: Readonly<Record<number, ((value: unknown) => unknown) | undefined>>;
   /** Who debugs is told of each statement by porsager. */
   readonly #open: boolean;
   readonly #statements = new KnownStatements();
@@ -33,7 +33,7 @@ export class Bypass {
     options: ParsedOptions,
     events: { write: (bytes: Uint8Array) => void; aside: (message: Uint8Array) => void },
   ) {
-    this.#serializers = options.serializers;
+    this.#serializers = options.serializers as Record<number, (value: unknown) => unknown>;
     this.#open = !options.debug && options.prepare;
     this.#reader = new AnswerReader(options.transform, events.aside);
     this.#write = events.write;
@@ -58,6 +58,7 @@ export class Bypass {
     if (known === undefined || parameters === undefined) return false;
     this.#inFlight++;
     statement.known = known;
+    statement.isRead = false;
     query.statement = known.statement;
     query.string = known.statement.string;
     query.parameters = parameters;
@@ -94,26 +95,33 @@ export class Bypass {
   /**
    * Reads of the answer to a statement that was taken.
    *
-   * @param query The statement's.
+   * @param statement Which; was taken.
    * @param known What it executes.
    * @param bytes As they came.
    * @param from Where its answer begins, or goes on.
    * @param to Where it ends, or is cut.
    */
   receive(
-    query: PorsagerQuery,
+    statement: Statement,
     known: KnownStatement,
     bytes: Buffer,
     from: number,
     to: number,
   ): void {
-    if (this.#reader.read(query, known, bytes, from, to)) this.#inFlight--;
+    if (!this.#reader.read(statement.query, known, bytes, from, to)) return;
+    statement.isRead = true;
+    this.#inFlight--;
+  }
+
+  /** A statement is prepared anew: what is known of its text, wherever that is written, holds no more. */
+  forget(): void {
+    this.#statements.forget();
   }
 
   /** The connection is gone, and with it all that was taken. */
-  reset(): void {
+  close(): void {
     this.#inFlight = 0;
     this.#outgoing.clear();
-    this.#reader.reset();
+    this.#reader.close();
   }
 }

@@ -114,6 +114,10 @@ export class PostgresConnection {
   /** The request for a cancel that is on its way. */
   #cancelling: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
   #quietDuringCancel = false;
+  /** Whether a message that is about no statement has begun and not ended. */
+  #isAmidAside = false;
+  /** Templates whose text is to be prepared anew: the server refused it in a transaction. */
+  readonly #stale = new WeakSet<readonly string[]>();
   /** Who wants to ask something of its own with the statement in flight: until that has left. */
   #toAsk: CommitWatch | undefined;
   /** Who wants the answer. */
@@ -159,9 +163,12 @@ export class PostgresConnection {
         this.#options.onReadOnly(this, serverError(error));
       }
     }
-    if (this.#own !== undefined) this.#receiveOwn(this.#own, bytes);
-    else if (this.#tap.question === undefined) this.#deliver(bytes);
-    else this.#passAround(this.#tap.question, bytes);
+    const from = this.#passAside(bytes);
+    if (from < bytes.length) {
+      if (this.#own !== undefined) this.#receiveOwn(this.#own, bytes.subarray(from));
+      else if (this.#tap.question === undefined) this.#deliver(bytes, from);
+      else this.#passAround(this.#tap.question, bytes, from);
+    }
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
       // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
       this.#gone(undefined);
@@ -178,21 +185,38 @@ export class PostgresConnection {
     return this.commitWatch === undefined ? transaction === "idle" : !this.commitWatch.readOnly;
   }
 
+  /**
+   * Passes on the end of a message that began while nothing was in flight: it is about no statement, though one was sent
+   * meanwhile.
+   *
+   * @returns Where it ends.
+   */
+  #passAside(bytes: Uint8Array): number {
+    const { firstEnd, isAmid, awaiting } = this.#tap;
+    const wasAmid = this.#isAmidAside;
+    this.#isAmidAside = isAmid && (!awaiting || wasAmid && firstEnd === undefined);
+    if (!wasAmid) return 0;
+    const end = firstEnd ?? bytes.length;
+    this.#duplex.received(bytes.subarray(0, end));
+    return end;
+  }
+
   /** Gives each statement the part of the bytes that answers it. */
-  #deliver(bytes: Uint8Array): void {
-    if (this.#bypass.inFlight === 0) return this.#pass(bytes, 0, bytes.length);
+  #deliver(bytes: Uint8Array, start: number): void {
+    if (this.#bypass.inFlight === 0) return this.#pass(bytes, start, bytes.length);
     const { readyAt, syncsAnswered } = this.#tap;
+    const isAmidAside = this.#isAmidAside;
     const buffer = bufferOf(bytes);
     let statement = this.#current;
     let sync = syncsAnswered - readyAt.length;
-    let from = 0;
+    let from = start;
     for (let i = 0; from < bytes.length; i++) {
       const to = readyAt[i] ?? bytes.length;
       while (statement !== undefined && statement.syncsBefore < sync) statement = statement.next;
       // What comes while nothing is in flight is porsager's.
-      const known = statement?.known;
+      const known = i === readyAt.length && isAmidAside ? undefined : statement?.known;
       if (statement === undefined || known === undefined) this.#pass(bytes, from, to);
-      else this.#bypass.receive(statement.query, known, buffer, from, to);
+      else this.#bypass.receive(statement, known, buffer, from, to);
       if (this.#lost) return;
       from = to;
       sync++;
@@ -231,32 +255,34 @@ export class PostgresConnection {
   }
 
   /** Gives the statement in flight what is about it, and so not the answer to our own question. */
-  #passAround(question: OwnQuestion, bytes: Uint8Array): void {
+  #passAround(question: OwnQuestion, bytes: Uint8Array, from: number): void {
     if (question.skipped) {
       this.#tap.question = undefined;
-      return this.#deliver(bytes);
+      return this.#deliver(bytes, from);
     }
-    const known = this.#current?.known;
+    const statement = this.#current;
+    const known = statement?.known;
     const { begins = bytes.length, ends } = question;
     if (ends !== undefined) {
       this.#tap.question = undefined;
       this.#asker?.answered(question.row);
     }
-    if (begins > 0) this.#passToCurrent(bytes.subarray(0, begins));
+    if (begins > from) {
+      if (statement === undefined || known === undefined) this.#pass(bytes, from, begins);
+      else this.#bypass.receive(statement, known, bufferOf(bytes), from, begins);
+    }
     if (ends === undefined) return;
     // The end of the statement: it may have come in pieces, of which the first went with the answer.
-    if (question.inside) this.#passToCurrent(Uint8Array.of(0x5a, 0, 0, 0, 5, this.#tap.status));
+    if (question.inside) {
+      const end = Buffer.of(0x5a, 0, 0, 0, 5, this.#tap.status);
+      if (statement === undefined || known === undefined) this.#duplex.received(end);
+      else this.#bypass.receive(statement, known, end, 0, end.length);
+    }
     if (ends < bytes.length) this.#duplex.received(bytes.subarray(ends));
     if (this.#quietDuringQuestion || known !== undefined) {
       this.#quietDuringQuestion = false;
       this.#quiet();
     }
-  }
-
-  #passToCurrent(bytes: Uint8Array): void {
-    const statement = this.#current;
-    if (statement?.known === undefined) return this.#pass(bytes, 0, bytes.length);
-    this.#bypass.receive(statement.query, statement.known, bufferOf(bytes), 0, bytes.length);
   }
 
   /**
@@ -491,8 +517,26 @@ export class PostgresConnection {
   /** Sends a statement without porsager, if that is possible: not when what porsager was given before is yet to leave. */
   #passBy(statement: Statement): boolean {
     statement.known = undefined;
+    if (this.#stale.delete(statement.query.strings)) statement.prepareAnew();
+    if (statement.isRenewed) this.#bypass.forget();
     if (statement.isOurs || statement.isRenewed) return false;
     return this.#lastOfPorsager?.evidence !== "unsent" && this.#bypass.take(statement);
+  }
+
+  /** Gives a statement to porsager behind those in flight; see {@linkcode executeBehind}. */
+  #executeBehind(
+    statement: Statement,
+    current: Statement,
+  ): { readonly error: unknown } | undefined {
+    let executing: Statement | undefined = current;
+    while (executing?.known !== undefined) executing = executing.next;
+    if (this.#porsager === undefined) return undefined;
+    if (executing !== statement && executing !== undefined) {
+      return executeBehind(this.#porsager, statement.query, executing.query);
+    }
+    // To porsager it is the only one: that rejects it by itself, and brings it its answer.
+    this.#porsager.execute(statement.query);
+    return undefined;
   }
 
   /** A statement was given to porsager, or was taken past it. */
@@ -526,7 +570,7 @@ export class PostgresConnection {
       statement.beforeExecute();
       this.#bypass.flush();
       this.#lastOfPorsager = statement;
-      failure = this.#porsager && executeBehind(this.#porsager, statement.query, current.query);
+      failure = this.#executeBehind(statement, current);
     }
     this.#executed(statement);
     if (failure !== undefined) {
@@ -584,6 +628,7 @@ export class PostgresConnection {
     if (!statement.isStale) return false;
     if (this.#tap.transaction !== "idle") {
       statement.rejectStale();
+      this.#stale.add(statement.query.strings);
       return false;
     }
     statement.renew();
@@ -976,7 +1021,7 @@ export class PostgresConnection {
       over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
     }
     this.#own = undefined;
-    this.#bypass.reset();
+    this.#bypass.close();
     this.#current =
       this.#newest =
       this.#leaving =
@@ -1018,6 +1063,8 @@ export class PostgresConnection {
 
   /** Whether the server has said the last of a statement in flight: nothing that comes later is about it. */
   #isAnswered(statement: Statement): boolean {
+    // Of one that porsager does not hear of the answer may have come and not be read.
+    if (statement.known !== undefined) return statement.isRead;
     return statement.evidence !== "unsent" && statement.syncsBefore < this.#tap.syncsAnswered;
   }
 

@@ -12,6 +12,9 @@ import type { DescribedStatement, PorsagerQuery } from "./porsager.ts";
 /** Writes a value as the server reads it. */
 type Serializer = (value: unknown) => unknown;
 
+/** Serializers by type. */
+type Serializers = Readonly<Record<number, Serializer | undefined>>;
+
 /** The value of a parameter, written out; `null` is NULL. */
 type Written = string | null;
 
@@ -75,14 +78,14 @@ export class KnownStatement {
    * @param serializers By type.
    * @returns Them, each as text; `undefined` if one of them cannot be written out, which porsager is to tell of.
    */
-  write(values: readonly unknown[], serializers: object): readonly Written[] | undefined {
+  write(values: readonly unknown[], serializers: Serializers): readonly Written[] | undefined {
     if (values.length === 0) return NO_PARAMETERS;
     const { types } = this.statement;
     const written: Written[] = [];
     try {
       for (let i = 0; i < values.length; i++) {
         const value = values[i];
-        const text = value === null ? null : serialize(value, types[i], serializers);
+        const text = value === null ? null : serialize(value, types[i] ?? 0, serializers);
         if (text !== null && typeof text !== "string") return undefined;
         written.push(text);
       }
@@ -120,11 +123,9 @@ function headOf(name: string, parameters: number): Uint8Array {
   return head;
 }
 
-function serialize(value: unknown, type: number | undefined, serializers: object): unknown {
-  const serializer: Serializer | undefined = type === undefined
-    ? undefined
-    : Reflect.get(serializers, type);
-  return serializer === undefined ? "" + value : serializer(value);
+function serialize(value: unknown, type: number, serializers: Serializers): unknown {
+  // Called as porsager does, whatever it makes of its `this`.
+  return serializers[type] === undefined ? "" + value : serializers[type](value);
 }
 
 /**
@@ -156,7 +157,7 @@ function inferElementType(values: readonly unknown[]): number {
 
 /** The statements that one connection knows, by where they are written. */
 export class KnownStatements {
-  readonly #known = new WeakMap<readonly string[], KnownStatement>();
+  #known = new WeakMap<readonly string[], KnownStatement>();
 
   /**
    * Looks for what a query executes.
@@ -166,7 +167,7 @@ export class KnownStatements {
    */
   find(query: PorsagerQuery): KnownStatement | undefined {
     const known = this.#known.get(query.strings);
-    return known !== undefined && isPlain(query) && known.takes(query.args) ? known : undefined;
+    return known !== undefined && isPlain(query) && takes(known, query.args) ? known : undefined;
   }
 
   /**
@@ -177,18 +178,48 @@ export class KnownStatements {
   learnFrom(query: PorsagerQuery): void {
     const { strings, args, statement } = query;
     if (!query.tagged || !query.prepare || statement === null || !isPlain(query)) return;
-    const inferred = args.map(inferType);
+    // One that is no template's, but made by hand, may have another text the next time.
+    if (!Object.isFrozen(strings)) return;
+    const inferred = inferTypes(args);
     // With fragments or helpers, the same places make another text the next time.
-    if (inferred.includes(OTHER) || query.signature !== inferred + statement.string) return;
+    if (inferred === undefined || query.signature !== inferred + statement.string) return;
     const { resolve } = query;
     query.resolve = (value) => {
-      // A COPY comes to a stream.
-      if (Array.isArray(value) && Array.isArray(statement.columns)) {
+      // It may be answered on another connection in the end, or as one that was prepared anew.
+      if (query.statement === statement && isResult(value) && Array.isArray(statement.columns)) {
         passFor(value);
         this.#known.set(strings, new KnownStatement(statement, query.state, inferred));
       }
       resolve.call(query, value);
     };
+  }
+
+  /** Forgets all: one was prepared anew, and its text may be that of others. */
+  forget(): void {
+    this.#known = new WeakMap();
+  }
+}
+
+/** Whether it is rows: a COPY comes to a stream, and then to a result all the same. */
+function isResult(value: unknown): value is unknown[] {
+  return Array.isArray(value) && Reflect.get(value, "command") !== "COPY";
+}
+
+function takes(known: KnownStatement, values: readonly unknown[]): boolean {
+  try {
+    return known.takes(values);
+  } catch {
+    // Values can be such that to look at them throws: porsager tells of it.
+    return false;
+  }
+}
+
+function inferTypes(values: readonly unknown[]): readonly number[] | undefined {
+  try {
+    const types = values.map(inferType);
+    return types.includes(OTHER) ? undefined : types;
+  } catch {
+    return undefined;
   }
 }
 

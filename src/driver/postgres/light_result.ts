@@ -5,13 +5,33 @@
  * @module
  */
 
+/** What is known of the rows. */
+interface About {
+  count: number | null;
+  state: unknown;
+  command: string | null;
+  columns: unknown;
+  statement: unknown;
+}
+
+/** Where a result keeps what is known of it: a property, and not a private one, so that it is found through a proxy, too. */
+const ABOUT = Symbol("about");
+
 /** Rows, and what is known of them; the same to see as porsager's. */
 export class Result extends Array<unknown> {
-  #count: number | null = null;
-  #state: unknown = null;
-  #command: string | null = null;
-  #columns: unknown = null;
-  #statement: unknown = null;
+  declare readonly [ABOUT]: About;
+
+  /**
+   * Makes an empty one.
+   *
+   * @param statement What was prepared.
+   * @param columns Columns of the rows.
+   * @returns It.
+   */
+  static empty(statement: unknown, columns: unknown): Result {
+    const value: About = { count: null, state: null, command: null, columns, statement };
+    return Object.defineProperty(new Result(), ABOUT, { value });
+  }
 
   static override get [Symbol.species](): ArrayConstructor {
     return Array;
@@ -19,42 +39,42 @@ export class Result extends Array<unknown> {
 
   /** How many rows the server says it has selected or changed. */
   get count(): number | null {
-    return this.#count;
+    return this[ABOUT].count;
   }
   set count(count: number | null) {
-    this.#count = count;
+    this[ABOUT].count = count;
   }
 
   /** Process id and secret of the session. */
   get state(): unknown {
-    return this.#state;
+    return this[ABOUT].state;
   }
   set state(state: unknown) {
-    this.#state = state;
+    this[ABOUT].state = state;
   }
 
   /** What was executed, such as `SELECT`. */
   get command(): string | null {
-    return this.#command;
+    return this[ABOUT].command;
   }
   set command(command: string | null) {
-    this.#command = command;
+    this[ABOUT].command = command;
   }
 
   /** Columns of the rows. */
   get columns(): unknown {
-    return this.#columns;
+    return this[ABOUT].columns;
   }
   set columns(columns: unknown) {
-    this.#columns = columns;
+    this[ABOUT].columns = columns;
   }
 
   /** What was prepared. */
   get statement(): unknown {
-    return this.#statement;
+    return this[ABOUT].statement;
   }
   set statement(statement: unknown) {
-    this.#statement = statement;
+    this[ABOUT].statement = statement;
   }
 }
 

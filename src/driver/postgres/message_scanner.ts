@@ -51,6 +51,11 @@ export class MessageScanner {
     this.#typed = !options.untypedStart;
   }
 
+  /** Whether a message has begun and not ended. */
+  get isAmid(): boolean {
+    return this.#missing > 0 || this.#headerFilled > 0;
+  }
+
   /**
    * Scans the next bytes.
    *

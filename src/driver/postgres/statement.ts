@@ -92,6 +92,8 @@ export class Statement {
   syncsBefore = 0;
   /** What it executes, if porsager does not hear of it. */
   known: KnownStatement | undefined = undefined;
+  /** Whether its answer was read to the end, if porsager does not hear of it. */
+  isRead = false;
   /** Whether its connection is lost, and nothing decided yet: what porsager says of it is of no account. */
   detached = false;
   /** Whether an earlier attempt at it may have been executed. */
@@ -270,6 +272,11 @@ export class Statement {
   /** It cannot be prepared anew, so that what the server said is its error. */
   rejectStale(): void {
     this.#fail(this.#staleError);
+  }
+
+  /** To be called before it is sent: what porsager has prepared for it is known to be of no use. */
+  prepareAnew(): void {
+    this.#renewed = true;
   }
 
   /** Makes it as new, to be prepared anew and sent by itself. */

@@ -104,6 +104,8 @@ export class WireTap {
   readonly cutRowsAt: number[] = [];
   /** Where, in the bytes that came last, each ReadyForQuery ends. */
   readonly readyAt: number[] = [];
+  /** Where, in the bytes that came last, the first message ends; `undefined` if none does. */
+  firstEnd: number | undefined = undefined;
   /** Whether a COPY to this side is under way, and more of it to come. */
   copyingOut = false;
   /** The byte of the last ReadyForQuery. */
@@ -119,6 +121,11 @@ export class WireTap {
   );
   readonly #outgoing = new MessageScanner(new OutgoingSink(this), { untypedStart: true });
 
+  /** Whether a message of the server has begun and not ended. */
+  get isAmid(): boolean {
+    return this.#incoming.isAmid;
+  }
+
   /** Whether something that was sent is not answered yet. */
   get awaiting(): boolean {
     return this.syncsSent > this.syncsAnswered;
@@ -131,6 +138,7 @@ export class WireTap {
    */
   incoming(bytes: Uint8Array): void {
     this.cutRowsAt.length = this.readyAt.length = 0;
+    this.firstEnd = undefined;
     if (this.question?.begins !== undefined) this.question.begins = 0;
     this.#incoming.scan(bytes);
   }
@@ -213,6 +221,7 @@ class IncomingSink implements MessageSink {
 
   message(type: number, bytes: Uint8Array, start: number, length: number): void {
     const tap = this.#tap;
+    tap.firstEnd ??= this.#messageEnd();
     if (tap.question !== undefined) {
       if (this.#answer(type, bytes, start, length)) return;
       this.#beforeAnswer(type);

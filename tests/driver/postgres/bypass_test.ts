@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Buffer } from "node:buffer";
 import type postgres from "postgres";
 import { ConnectionLostError } from "../../../src/core/errors.ts";
 import type { Runtime } from "../../../src/core/runtime.ts";
@@ -250,4 +251,134 @@ test("A known statement that the server forgot, or reads otherwise by now, is pr
   const again = [await write(), await write()];
   assertEquals(again.map(([row]) => row), [{ x: 1, y: "new" }, { x: 1, y: "new" }]);
   assertEquals(again[1] instanceof Result, true);
+});
+
+test("A statement that cannot be built, behind known ones and others, is the only one that fails", async () => {
+  await using schema = await Schema.create();
+  using session = await openSession(schema.url);
+  const sql = pipeline(session);
+  const known = (x: number) => sql`select ${x}::int as x`;
+  const other = () => sql`select 0 as ${sql("x")}`;
+  const unfit = () => sql`select ${undefined as never} as x`;
+  await known(1);
+  const orders = [
+    [known, other, unfit, known],
+    [known, unfit, known, other],
+    [other, known, unfit, known],
+    [unfit, known, unfit, unfit, other, known],
+    [known, known, unfit],
+  ];
+  for (const order of orders) {
+    for (let time = 0; time < 3; time++) {
+      const ends = await Promise.allSettled(order.map((write) => write(5)));
+      const states = ends.map((end) => end.status === "fulfilled" ? end.value[0]?.x : "failed");
+      const wanted = order.map((write) => write === known ? 5 : write === other ? 0 : "failed");
+      assertEquals(states, wanted);
+    }
+  }
+  assertEquals(session.connection.status, "idle");
+});
+
+test("A statement that is sent again may be known where it is sent then", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 2, multiplex: "off" });
+  const sleep = (sql: postgres.ISql, s: number) => sql`select pg_sleep(${s}) is null as slept`;
+  const [a, b] = [await db.acquire(), await db.acquire()];
+  const { pid } = a.connection;
+  await sleep(b.sql, 0);
+  b.release();
+  a.release();
+  // The one that was given back last is lent first.
+  const ended = sleep(db.sql, 0.2);
+  ended.execute();
+  const sleeping = "select 1 from pg_stat_activity where pid = $1 and wait_event = 'PgSleep'";
+  while ((await schema.query(sleeping, [pid])).length === 0);
+  await schema.query("select pg_terminate_backend($1)", [pid]);
+  assertEquals([...await ended], [{ slept: false }]);
+});
+
+test("A message about no statement that is cut before one is sent is not taken for its answer", async () => {
+  await using schema = await Schema.create();
+  let held = Buffer.alloc(0);
+  let holdFrom: number | undefined;
+  let arrived = () => {};
+  let handOn: (bytes: Uint8Array) => void = () => {};
+  const holding: Runtime = {
+    ...runtime,
+    connect(address, options) {
+      const socket = runtime.connect(address, options);
+      const receive = socket.receive.bind(socket);
+      socket.receive = (handlers) => {
+        handOn = handlers.data.bind(handlers);
+        receive({
+          data(bytes) {
+            if (holdFrom === undefined) return handlers.data(bytes);
+            held = Buffer.concat([held, bytes]);
+            arrived();
+          },
+          drain: () => handlers.drain(),
+          close: (error) => handlers.close(error),
+        });
+      };
+      return socket;
+    },
+  };
+  const heard: unknown[] = [];
+  const options = resolvePostgresOptions(schema.url, {});
+  const driver = new PostgresDriver(holding, options);
+  const connection = await driver.connect();
+  try {
+    const sql = pipeline({ connection, template: driver.template });
+    const known = (x: number) => sql`select ${x}::int as x`;
+    const begin = async () => [{ x: (await connection.run("select 1")).command }];
+    await known(1);
+    await sql.unsafe("listen told");
+    for (const send of [() => known(7), begin, () => sql`select 7 as ${sql("x")}`]) {
+      for (const cut of [1, 3, 5, 8]) {
+        const came = new Promise<void>((resolve) => arrived = resolve);
+        held = Buffer.alloc(0);
+        holdFrom = cut;
+        await schema.query("notify told, 'something'");
+        await came;
+        handOn(held.subarray(0, cut));
+        const rest = held.subarray(cut);
+        held = Buffer.alloc(0);
+        const answered = new Promise<void>((resolve) => arrived = resolve);
+        const running = Promise.resolve(send());
+        running.catch(() => {});
+        await answered;
+        const answer = held;
+        holdFrom = undefined;
+        handOn(Buffer.concat([rest, answer]));
+        const [row] = await running;
+        assertEquals(row?.x === 7 || row?.x === "SELECT", true);
+        heard.push(row?.x);
+      }
+    }
+    assertEquals([heard.length, connection.status], [12, "idle"]);
+  } finally {
+    connection.destroy();
+  }
+});
+
+test("A function of the user's that gives the connection up amid an answer leaves nobody waiting", async () => {
+  await using schema = await Schema.create();
+  let destroys = false;
+  using session = await openSession(schema.url, {
+    transform: {
+      row(row: object) {
+        if (destroys) session.connection.destroy();
+        return row;
+      },
+    },
+  });
+  const sql = pipeline(session);
+  const known = (x: number) => sql`select ${x}::int as x from generate_series(1, 3)`;
+  await known(1);
+  destroys = true;
+  const ends = await Promise.allSettled([known(1), known(2), known(3)]);
+  assertEquals(
+    ends.map((end) => end.status === "rejected" && end.reason instanceof ConnectionLostError),
+    [true, true, true],
+  );
 });

@@ -86,7 +86,7 @@ test("KnownStatement.takes() values that porsager would take for the same", () =
 });
 
 test("KnownStatements learn from queries that succeed, and are found for plain ones", () => {
-  const strings = ["select ", ""];
+  const strings = Object.freeze(["select ", ""]);
   const statement = { string: "select $1", name: "n1", types: [0], columns: [] };
   const query = (more: object = {}): PorsagerQuery =>
     ({
@@ -100,15 +100,18 @@ test("KnownStatements learn from queries that succeed, and are found for plain o
       resolve: () => {},
       ...more,
     }) as unknown as PorsagerQuery;
-  const learns = (more: object): boolean => {
+  const learns = (more: object, value: unknown = []): boolean => {
     const statements = new KnownStatements();
     const taught = query(more);
     statements.learnFrom(taught);
     assertEquals(statements.find(query()), undefined);
-    taught.resolve([]);
+    taught.resolve(value);
     return statements.find(query()) !== undefined;
   };
   assertEquals(learns({}), true);
+  assertEquals(learns({}, {}), false);
+  assertEquals(learns({}, Object.assign([], { command: "COPY" })), false);
+  assertEquals(learns({ strings: [...strings] }), false);
   const unfit = [
     { tagged: false },
     { prepare: false },

@@ -101,7 +101,7 @@ for (const [kind, { strings, value }] of Object.entries(STATEMENTS)) {
       const connection = await driver.connect();
       try {
         const sql = createSql(driver.template, new Session(() => connection));
-        const template = Object.assign([...strings], { raw: strings });
+        const template = Object.freeze(Object.assign([...strings], { raw: strings }));
         const text = strings.join(`${value}`);
         if (way === "known") await sql(template, 1);
         const start = {
