@@ -11,6 +11,13 @@ const SETTLING = 64;
 /** The same for the first measurement: all it has to tell is whether statements are short. */
 const FIRST_MEASURED = 80;
 const FIRST_SETTLING = 16;
+/**
+ * Shortest measurement, in milliseconds: time is told in whole ones, and answers come in bursts, between which all of it
+ * passes. What takes no time at all is measured on so many times as many statements at most.
+ */
+const SHORTEST_MS = 10;
+const FIRST_SHORTEST_MS = 3;
+const MOST_TIMES = 16;
 /** A setting is better when it takes at most this part of the time. */
 const BETTER = 0.93;
 /** At this part or less it is so much better that the present one need not be measured once more. */
@@ -56,6 +63,8 @@ export class PipelineSearch {
   #changes = 0;
   #completed = 0;
   #areaMs = 0;
+  /** How long the measurement has taken. */
+  #elapsedMs = 0;
   /** How many statements were in hand when the measurement began. */
   #began = 0;
   /** Ends of settling and of the measurement, counted in statements. */
@@ -88,16 +97,25 @@ export class PipelineSearch {
     if (count <= this.#settled) return;
     if (count === this.#settled + 1) this.#began = inHand;
     this.#areaMs += areaMs;
+    this.#elapsedMs += areaMs / Math.max(1, inHand);
     const measured = count - this.#settled;
     const meanMs = this.#areaMs / measured;
-    if (count < this.#end && !(measured >= GLANCE && this.#isHopeless(meanMs))) return;
-    this.#completed = this.#areaMs = 0;
+    if (!this.#isLongEnough(count, measured) && !(measured >= GLANCE && this.#isHopeless(meanMs))) {
+      return;
+    }
+    this.#completed = this.#areaMs = this.#elapsedMs = 0;
     // A measurement of two crowds is none of either: it is made again.
     if (isOtherCrowd(this.#began, inHand)) return;
     if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
     this.#settled = Math.max(SETTLING, sent);
     this.#end = this.#settled + Math.max(MEASURED, 2 * sent);
+  }
+
+  #isLongEnough(count: number, measured: number): boolean {
+    if (count < this.#end) return false;
+    const shortestMs = this.#currentMs === undefined ? FIRST_SHORTEST_MS : SHORTEST_MS;
+    return this.#elapsedMs >= shortestMs || measured >= MOST_TIMES * (this.#end - this.#settled);
   }
 
   #isHopeless(meanMs: number): boolean {

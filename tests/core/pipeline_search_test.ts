@@ -57,6 +57,18 @@ test("PipelineSearch stays at once where the trial leaves no doubt", () => {
   assertEquals([spent.has(0), favourite(spent)], [false, 1]);
 });
 
+test("PipelineSearch measures for long enough that bursts of answers are no matter", () => {
+  const search = new PipelineSearch(10);
+  const widths = new Set<number>();
+  // Four hundred answers come at once, and all time passes between them.
+  for (let count = 0; count < 200_000; count++) {
+    const burstMs = search.width === 0 ? 9_600 : 6_400;
+    if (count > 10_000) widths.add(search.width);
+    search.completed(count % 400 === 0 ? burstMs : 0, 1_000, 100);
+  }
+  assertEquals([widths.has(0), search.width > 0], [false, true]);
+});
+
 test("PipelineSearch goes step by step where statements take long", () => {
   const search = new PipelineSearch(10);
   const long = (width: number) => width === 0 ? 20 : 10;
