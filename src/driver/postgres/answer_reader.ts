@@ -116,7 +116,7 @@ export class AnswerReader {
         if (!this.#thrown) this.#row(query, known, bytes, start, end);
         return;
       case COMMAND_COMPLETE:
-        return complete(this.#resultOf(known), known.state, bytes, start + HEADER, end - 1);
+        return complete(this.#resultOf(known), known, bytes, start + HEADER, end - 1);
       case READY_FOR_QUERY:
         return this.#settle(query, known);
       case ERROR_RESPONSE:
@@ -175,11 +175,21 @@ export class AnswerReader {
 }
 
 /** Reads a command tag, such as `INSERT 0 5`: the command, and how many rows if it ends with a number. */
-function complete(result: Result, state: unknown, bytes: Buffer, start: number, end: number): void {
+function complete(
+  result: Result,
+  known: KnownStatement,
+  bytes: Buffer,
+  start: number,
+  end: number,
+): void {
   let wordEnd = end;
   while (wordEnd > start && byteAt(bytes, wordEnd - 1) < CAPITAL_A) wordEnd--;
-  result.state = state;
-  result.command = textOf(bytes, start, wordEnd);
+  result.state = known.state;
+  // It is the same each time, and to compare it takes less than to decode it.
+  if (!isText(bytes, start, wordEnd, known.command)) {
+    known.command = textOf(bytes, start, wordEnd);
+  }
+  result.command = known.command;
   let count = 0;
   let scale = 1;
   for (let at = end - 1; at > wordEnd && byteAt(bytes, at) !== SPACE; at--) {
@@ -219,6 +229,15 @@ function textOf(bytes: Buffer, start: number, end: number): string {
     }
   }
   return bytes.toString("utf8", start, end);
+}
+
+/** Whether bytes are those of a text that is ASCII. */
+function isText(bytes: Buffer, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) {
+    if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 function integerAt(bytes: Uint8Array, at: number): number {

@@ -11,6 +11,7 @@ import { type KnownStatement, KnownStatements } from "./known_statement.ts";
 import { OutgoingBytes } from "./outgoing_bytes.ts";
 import type { ParsedOptions } from "./parse_options.ts";
 import type { PorsagerQuery } from "./porsager.ts";
+import { SendDelay } from "./send_delay.ts";
 import type { Statement } from "./statement.ts";
 
 /** The way past porsager on one connection. */
@@ -22,17 +23,23 @@ export class Bypass {
   readonly #outgoing = new OutgoingBytes();
   readonly #reader: AnswerReader;
   readonly #write: (bytes: Uint8Array) => void;
+  readonly #delay: SendDelay;
   #flushesSoon = false;
   #inFlight = 0;
+  /** How many of them have not left. */
+  #kept = 0;
 
   /**
    * @param options The user's.
    * @param events `write` is given bytes that leave now; `aside` whole messages that are not about a statement.
+   * @param delay How long statements may be kept back.
    */
   constructor(
     options: ParsedOptions,
     events: { write: (bytes: Uint8Array) => void; aside: (message: Uint8Array) => void },
+    delay: SendDelay = new SendDelay(),
   ) {
+    this.#delay = delay;
     this.#serializers = options.serializers as Record<number, (value: unknown) => unknown>;
     this.#open = !options.debug && options.prepare;
     this.#reader = new AnswerReader(options.transform, events.aside);
@@ -45,7 +52,8 @@ export class Bypass {
   }
 
   /**
-   * Takes a statement, if it is known and plain; what executes it leaves with what follows in the same turn.
+   * Takes a statement, if it is known and plain; what executes it leaves with what follows in the same turn, or with what
+   * follows while the server has enough in hand.
    *
    * @param statement Stands behind all that left, and is to be sent.
    * @returns Whether it was taken.
@@ -57,6 +65,7 @@ export class Bypass {
     const parameters = known?.write(query.args, this.#serializers);
     if (known === undefined || parameters === undefined) return false;
     this.#inFlight++;
+    this.#kept++;
     statement.known = known;
     statement.isRead = false;
     query.statement = known.statement;
@@ -65,22 +74,28 @@ export class Bypass {
     query.describeFirst = false;
     query.prepared = true;
     known.append(parameters, this.#outgoing);
-    if (!statement.pipelined) this.flush();
-    else if (!this.#flushesSoon) {
-      this.#flushesSoon = true;
-      queueMicrotask(this.#flush);
-    }
+    if (statement.pipelined) this.#flushSoon();
+    else this.flush();
     return true;
+  }
+
+  #flushSoon(): void {
+    if (this.#flushesSoon) return;
+    this.#flushesSoon = true;
+    queueMicrotask(this.#flush);
   }
 
   readonly #flush = (): void => {
     this.#flushesSoon = false;
-    this.flush();
+    if (this.#delay.isDue(this.#kept, this.#inFlight - this.#kept)) this.flush();
   };
 
   /** Lets leave what was taken. */
   flush(): void {
-    if (this.#outgoing.length > 0) this.#write(this.#outgoing.take());
+    if (this.#kept === 0) return;
+    if (this.#kept === this.#inFlight) this.#delay.left();
+    this.#kept = 0;
+    this.#write(this.#outgoing.take());
   }
 
   /**
@@ -111,6 +126,9 @@ export class Bypass {
     if (!this.#reader.read(statement.query, known, bytes, from, to)) return;
     statement.isRead = true;
     this.#inFlight--;
+    this.#delay.answered();
+    // What is kept back is due as soon as the server has too little in hand.
+    if (this.#kept > 0) this.#flushSoon();
   }
 
   /** A statement is prepared anew: what is known of its text, wherever that is written, holds no more. */
@@ -120,7 +138,7 @@ export class Bypass {
 
   /** The connection is gone, and with it all that was taken. */
   close(): void {
-    this.#inFlight = 0;
+    this.#inFlight = this.#kept = 0;
     this.#outgoing.clear();
     this.#reader.close();
   }

@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
+import { bufferOf } from "./buffer_of.ts";
 import { Bypass } from "./bypass.ts";
 import { requestCancel } from "./cancel_request.ts";
 import {
@@ -1107,10 +1108,6 @@ function isOpenStream(stream: unknown): boolean {
     writableEnded?: boolean;
   };
   return !destroyed && !readableEnded && !writableEnded;
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 function endsWithSync(bytes: Uint8Array): boolean {

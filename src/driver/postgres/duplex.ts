@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import type { Socket } from "../../core/runtime.ts";
+import { bufferOf } from "./buffer_of.ts";
 import type { WireTap } from "./wire_tap.ts";
 
 type Listener = (argument?: unknown) => void;
@@ -129,7 +129,7 @@ export class Duplex {
    * @param bytes As they came.
    */
   received(bytes: Uint8Array): void {
-    this.#onData?.(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    this.#onData?.(bufferOf(bytes));
     // The stream of a COPY slows the server down, and forgets to let it go on when it has got its last piece.
     if (this.#paused && !this.#tap.copyingOut) this.resume();
   }

@@ -33,6 +33,8 @@ export class KnownStatement {
   readonly statement: DescribedStatement;
   /** Process id and secret of the session, as porsager has them: part of each result. */
   readonly state: unknown;
+  /** What the server said that it executed, the last time. */
+  command = "";
   readonly #inferred: readonly number[];
   /** Bind up to the values. */
   readonly #head: Uint8Array;
@@ -102,7 +104,7 @@ export class KnownStatement {
    * @param bytes Where to.
    */
   append(parameters: readonly Written[], bytes: OutgoingBytes): void {
-    if (this.#whole !== undefined) return bytes.append(this.#whole);
+    if (this.#whole !== undefined) return bytes.appendShared(this.#whole);
     const start = bytes.length;
     bytes.append(this.#head);
     for (const text of parameters) {

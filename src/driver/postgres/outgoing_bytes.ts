@@ -6,14 +6,20 @@
 
 import { Buffer } from "node:buffer";
 
-/** Most is shorter than this. */
-const FIRST_SIZE = 512;
+/** Where several pieces are written one behind the other: to ask the runtime for a place each time takes longer than to write. */
+const CHUNK_SIZE = 4_096;
+/** A place with less room than this is given up: most is shorter. */
+const LITTLE_ROOM = 512;
 /** Up to so many characters are copied one by one: for as few that is faster than to ask the runtime. */
 const SHORT = 48;
 
 /** Grows as needed, and is given away as a whole. */
 export class OutgoingBytes {
-  #bytes: Buffer | undefined;
+  /** All there is, if that is nothing but bytes of somebody else. */
+  #shared: Uint8Array | undefined;
+  #chunk: Buffer | undefined;
+  /** Where, in the chunk, they begin: what is before was given away. */
+  #start = 0;
   #length = 0;
 
   /** How many there are. */
@@ -27,10 +33,21 @@ export class OutgoingBytes {
    * @param more Copied.
    */
   append(more: Uint8Array): void {
-    const bytes = this.#roomFor(more.length);
-    let at = this.#length;
-    for (let i = 0; i < more.length; i++) bytes[at++] = more[i] ?? 0;
-    this.#length = at;
+    const chunk = this.#roomFor(more.length);
+    let at = this.#start + this.#length;
+    for (let i = 0; i < more.length; i++) chunk[at++] = more[i] ?? 0;
+    this.#length += more.length;
+  }
+
+  /**
+   * Adds bytes that nobody changes, ever.
+   *
+   * @param more Copied only if they do not leave alone.
+   */
+  appendShared(more: Uint8Array): void {
+    if (this.#length > 0) return this.append(more);
+    this.#shared = more;
+    this.#length = more.length;
   }
 
   /**
@@ -53,27 +70,28 @@ export class OutgoingBytes {
     const { length } = text;
     const isShort = length <= SHORT;
     // No character has more than three bytes per unit of UTF-16.
-    const bytes = this.#roomFor(4 + (isShort ? 3 * length : Buffer.byteLength(text)));
-    const start = this.#length + 4;
-    const written = !isShort || !copyAscii(text, bytes, start)
-      ? bytes.write(text, start, "utf8")
+    const chunk = this.#roomFor(4 + (isShort ? 3 * length : Buffer.byteLength(text)));
+    const at = this.#start + this.#length + 4;
+    const written = !isShort || !copyAscii(text, chunk, at)
+      ? chunk.write(text, at, "utf8")
       : length;
     this.setInteger(this.#length, written);
-    this.#length = start + written;
+    this.#length += 4 + written;
   }
 
   /**
    * Overwrites four bytes.
    *
-   * @param at Where.
+   * @param index Of the first of them.
    * @param value Signed.
    */
-  setInteger(at: number, value: number): void {
-    const bytes = this.#roomFor(0);
-    bytes[at] = value >>> 24;
-    bytes[at + 1] = value >>> 16;
-    bytes[at + 2] = value >>> 8;
-    bytes[at + 3] = value;
+  setInteger(index: number, value: number): void {
+    const chunk = this.#roomFor(0);
+    const at = this.#start + index;
+    chunk[at] = value >>> 24;
+    chunk[at + 1] = value >>> 16;
+    chunk[at + 2] = value >>> 8;
+    chunk[at + 3] = value;
   }
 
   /**
@@ -82,24 +100,49 @@ export class OutgoingBytes {
    * @returns Them; nobody else writes there.
    */
   take(): Uint8Array {
-    const bytes = this.#roomFor(0).subarray(0, this.#length);
-    this.clear();
+    const end = this.#start + this.#length;
+    const bytes = this.#shared ?? this.#roomFor(0).subarray(this.#start, end);
+    if (this.#shared === undefined) {
+      this.#start = end;
+      if ((this.#chunk?.length ?? 0) - end < LITTLE_ROOM) this.#giveUpChunk();
+    }
+    this.#shared = undefined;
+    this.#length = 0;
     return bytes;
   }
 
   /** Forgets them. */
   clear(): void {
-    this.#bytes = undefined;
+    this.#giveUpChunk();
+    this.#shared = undefined;
     this.#length = 0;
   }
 
+  #giveUpChunk(): void {
+    this.#chunk = undefined;
+    this.#start = 0;
+  }
+
+  /** Finds a place for what there is, and more behind it. */
   #roomFor(more: number): Buffer {
     const needed = this.#length + more;
-    const bytes = this.#bytes;
-    if (bytes !== undefined && bytes.length >= needed) return bytes;
-    const larger = Buffer.allocUnsafe(Math.max(FIRST_SIZE, 2 * (bytes?.length ?? 0), needed));
-    if (bytes !== undefined) larger.set(bytes.subarray(0, this.#length));
-    return this.#bytes = larger;
+    const chunk = this.#chunk;
+    if (this.#shared === undefined && chunk !== undefined && chunk.length >= this.#start + needed) {
+      return chunk;
+    }
+    return this.#moveFor(needed);
+  }
+
+  #moveFor(needed: number): Buffer {
+    const bytes = this.#shared ?? this.#chunk?.subarray(this.#start, this.#start + this.#length);
+    this.#shared = undefined;
+    const isEnough = (this.#chunk?.length ?? 0) >= this.#start + needed;
+    if (this.#chunk === undefined || !isEnough) {
+      this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_SIZE, 2 * needed));
+      this.#start = 0;
+    }
+    if (bytes !== undefined) this.#chunk.set(bytes, this.#start);
+    return this.#chunk;
   }
 }
 

@@ -24,7 +24,20 @@ export function isSingle(query: PorsagerQuery): boolean {
   const { options, strings } = query;
   return !options.simple && query.cursorRows === undefined && query.cursorFn === undefined &&
     query.forEachFn === undefined && !query.streaming && !query.onlyDescribe &&
-    SINGLE.test(strings[0] ?? "");
+    beginsSingle(strings);
+}
+
+/** What was found out of templates. */
+const singles = new WeakMap<readonly string[], boolean>();
+
+function beginsSingle(strings: readonly string[]): boolean {
+  let single = singles.get(strings);
+  if (single === undefined) {
+    single = SINGLE.test(strings[0] ?? "");
+    // What is no template's, but made by hand, may have another text the next time.
+    if (Object.isFrozen(strings)) singles.set(strings, single);
+  }
+  return single;
 }
 
 /** What was found out of statements that are prepared; each connection has one object for one text. */
