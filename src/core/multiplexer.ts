@@ -16,7 +16,7 @@ const LONG_MEMORY = 16_384;
 /** A connection is stuck in a slow statement when it has not answered for so long, in milliseconds … */
 const SLOW_MS = 10;
 /** … and the others have each had so many turns meanwhile: else it is this process that is slow. */
-const SLOW_TURNS = 4;
+const SLOW_TURNS = 16;
 /** Share of statements that may be sent behind a slow one. */
 const UNLUCKY = 0.005;
 
