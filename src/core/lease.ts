@@ -81,6 +81,16 @@ export class PoolLease<C> implements Lease<C> {
     });
   }
 
+  /**
+   * Finds what is lent.
+   *
+   * @param lease Of a pool.
+   * @returns Its slot; `undefined` after release.
+   */
+  static slotOf<C>(lease: Lease<C>): Slot<C> | undefined {
+    return lease instanceof PoolLease ? lease.#slot : undefined;
+  }
+
   get connection(): C {
     const connection = this.#slot?.connection;
     if (connection === undefined) throw new LeaseReleasedError();

@@ -28,6 +28,8 @@ export interface LossesParts<C> {
   readonly removal: Removal<C>;
   /** Who watches. */
   readonly events: Pick<Events, "tell">;
+  /** Called when a generation ended: who keeps a connection of it is to give that back. */
+  readonly ended: () => void;
   /** Called when a place became free. */
   readonly freed: () => void;
 }
@@ -126,7 +128,7 @@ export class Losses<C> {
 
   /** The present generation ends; who calls this has to wake who waits. */
   #condemn(): void {
-    const { bag, generations, slowStart, removal, events } = this.#parts;
+    const { bag, generations, slowStart, removal, events, ended } = this.#parts;
     const { current } = generations;
     const present = [...bag.slots()].filter(({ generation }) => generation === current);
     if (present.length === 0) return;
@@ -138,5 +140,6 @@ export class Losses<C> {
       if (slot.state === "connecting") removal.close(slot);
       else if (isAtHome(slot)) removal.discard(slot);
     }
+    ended();
   }
 }

@@ -4,23 +4,18 @@
  * @module
  */
 
-import { withDeadline } from "./deadline.ts";
-import type { Driver } from "./driver.ts";
+import type { Timer } from "./clock.ts";
 import { ScopeError } from "./errors.ts";
+import type { Keeping } from "./keeping.ts";
 import type { Lease } from "./lease.ts";
-import type { Events } from "./observer.ts";
 import { rollBack, type RollingBackParts } from "./rolling_back.ts";
 import type { Scope, ScopeSource } from "./scope.ts";
 import { Turns } from "./steady_turns.ts";
 
 /** What a persistent context needs of its pool. */
 export interface PersistentParts<C> extends RollingBackParts<C> {
-  /** Talks to the server. */
-  readonly driver: Pick<Driver<C>, "execute" | "status" | "ping">;
-  /** Who watches. */
-  readonly events: Pick<Events, "tell">;
-  /** After how long without use the server is asked for a sign of life first, in milliseconds. */
-  readonly checkAfterIdleMs: number;
+  /** Judges its connection. */
+  readonly keeping: Keeping<C>;
   /** The pool as the source of connections. */
   readonly source: ScopeSource<C>;
   /** Opens a scope whose connection comes from another source. */
@@ -37,12 +32,18 @@ export interface PersistentParts<C> extends RollingBackParts<C> {
 
 /**
  * An owner of a connection, such as a worker or an actor: its scopes, one at a time in the order asked for, all have the same
- * connection of the pool, with whatever is set in its session. It counts against the pool's `max` from its first use until
- * {@linkcode PersistentContext.end}.
+ * connection of the pool, with whatever is set in its session. It counts against the pool's `max`, as `used`, from its first
+ * use until {@linkcode PersistentContext.end}, and is neither `idleTimeoutMs`' nor `keepaliveMs`' concern.
  *
- * Between two scopes nothing is left open on it; one that was lost is replaced, and so is one that was not used for
- * `checkAfterIdleMs` and does not answer when its next scope needs it. It belongs to this object and to nobody
- * else, whatever its name.
+ * Between two scopes nothing is left open on it. It is then what an idle connection is to the pool, never under a scope: one
+ * that has reached `maxLifetimeMs` or `maxUses` (each scope that needs it is a use) is closed, and so is one that `evict` names,
+ * one of a generation that has ended, one that is too much after `resize` (first that of the context that has not used its own
+ * for longest), and each at `close`. One that was not used for `checkAfterIdleMs`, or is in doubt since another was lost, has
+ * to give a sign of life first. The next scope that needs one gets another, without what was set in the session; it waits for
+ * that as every acquire does. While the pool is suspended a context goes on with what it has, and gets no other. What
+ * each of its connections has to have belongs into the pool's `session`.
+ *
+ * It belongs to this object and to nobody else, whatever its name.
  *
  * @example A worker's own connection
  * ```ts
@@ -69,6 +70,10 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   #lease: Lease<C> | undefined;
   #scope: Scope<C> | undefined;
   #cleaning: Promise<void> | undefined;
+  /** The sign of life that is being waited for. */
+  #check: Promise<boolean> | undefined;
+  /** When its connection will be too old. */
+  #worn: Timer | undefined;
   /** When it was used last, by both clocks: the one that stands still while the machine sleeps, and the other. */
   #usedAt = 0;
   #usedAtWall = 0;
@@ -131,9 +136,40 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
    * @internal
    */
   giveBack(): void {
-    if (this.#turns.taken) return;
+    if (!this.#turns.taken) this.#release();
+  }
+
+  /**
+   * Gives its connection back if no scope has it and it may not be kept.
+   *
+   * @internal
+   */
+  reconsider(): void {
     const lease = this.#lease;
-    this.#lease = undefined;
+    if (lease === undefined || this.#turns.taken) return;
+    const { keeping } = this.#parts;
+    if (!keeping.mayStay(lease)) return this.#release();
+    this.#worn ??= keeping.whenWorn(lease, () => {
+      this.#worn = undefined;
+      this.reconsider();
+    });
+  }
+
+  /**
+   * For how long no scope has had its connection, in milliseconds: the monotonic clock stands still while the machine sleeps.
+   *
+   * @internal
+   */
+  get idleMs(): number {
+    const { clock } = this.#parts;
+    return Math.max(clock.now() - this.#usedAt, clock.wallNow() - this.#usedAtWall);
+  }
+
+  #release(): void {
+    const lease = this.#lease;
+    this.#lease = this.#check = undefined;
+    this.#worn?.cancel();
+    this.#worn = undefined;
     lease?.release();
   }
 
@@ -153,11 +189,13 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     refused: (error: unknown) => void,
     label: string,
   ): () => void {
+    const { keeping } = this.#parts;
     const lease = this.#lease;
-    if (lease === undefined || lease.lost || lease.released) {
+    if (lease === undefined || !keeping.mayStay(lease)) {
       return this.#lendAnother(lent, refused, label);
     }
-    if (!this.#isInDoubt) {
+    if (this.#check === undefined && !keeping.isInDoubt(lease, this.idleMs)) {
+      keeping.usedAgain(lease);
       lent(lease);
       return nothing;
     }
@@ -165,9 +203,10 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     let cancelled = false;
     this.#answers(lease).then((answers) => {
       if (cancelled) return;
-      if (answers && !lease.lost && !lease.released) return lent(lease);
-      lease.destroy();
-      cancel = this.#lendAnother(lent, refused, label);
+      if (answers && keeping.mayStay(lease)) {
+        keeping.usedAgain(lease);
+        lent(lease);
+      } else cancel = this.#lendAnother(lent, refused, label);
     });
     return () => {
       cancelled = true;
@@ -175,29 +214,13 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     };
   }
 
-  get #isInDoubt(): boolean {
-    const { clock, checkAfterIdleMs } = this.#parts;
-    const idleMs = Math.max(clock.now() - this.#usedAt, clock.wallNow() - this.#usedAtWall);
-    return idleMs >= checkAfterIdleMs;
-  }
-
-  /** Asks the server for a sign of life. Never rejects. */
-  async #answers(lease: Lease<C>): Promise<boolean> {
-    const { driver, clock, timeoutMs, events } = this.#parts;
-    const { connection, epoch } = lease;
-    const since = clock.now();
-    let ok = true;
-    try {
-      await withDeadline((signal) => driver.ping(connection, { signal }), {
-        clock,
-        timeoutMs,
-        timeoutError: () => new Error(`no answer within ${timeoutMs} ms`),
-      });
-    } catch {
-      ok = false;
-    }
-    events.tell("checked", { epoch, purpose: "lend", ok, checkMs: clock.now() - since });
-    return ok;
+  /** Asks the server for a sign of life, if that is not being done, be it for a scope that has ended meanwhile. */
+  #answers(lease: Lease<C>): Promise<boolean> {
+    const asked = this.#check ??= this.#parts.keeping.check(lease).then((answers) => {
+      if (this.#check === asked) this.#check = undefined;
+      return answers;
+    });
+    return asked;
   }
 
   #lendAnother(
@@ -205,8 +228,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     refused: (error: unknown) => void,
     label: string,
   ): () => void {
-    this.#lease?.release();
-    this.#lease = undefined;
+    this.#release();
     return this.#parts.source.lend(
       (lease) => {
         this.#lease = lease;
@@ -218,10 +240,11 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   }
 
   #takeBack(lease: Lease<C>): void {
-    const { driver, clock } = this.#parts;
+    const { driver, clock, keeping } = this.#parts;
     this.#usedAt = clock.now();
     this.#usedAtWall = clock.wallNow();
     if (lease.lost || lease.released) return;
+    keeping.rests(lease);
     const status = driver.status(lease.connection);
     // What nobody can tell the state of is for the pool to judge.
     if (status === "unknown") lease.release();
@@ -239,6 +262,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   #pass(): void {
     this.#turns.pass();
     if (this.#ended || !this.#parts.isOpen()) this.giveBack();
+    else this.reconsider();
   }
 
   #endedError(): ScopeError {

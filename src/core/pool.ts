@@ -20,6 +20,7 @@ import { Exchange } from "./exchange.ts";
 import { Expiry } from "./expiry.ts";
 import { Generations, scopeOfFailure } from "./generations.ts";
 import { type ConnectionInfo, inspect, inspectSlot } from "./inspection.ts";
+import { Keeping } from "./keeping.ts";
 import type { Lease } from "./lease.ts";
 import { engineRegistry, LeaseWatch } from "./lease_watch.ts";
 import { Lending } from "./lending.ts";
@@ -148,6 +149,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #maintenance: Maintenance<C>;
   readonly #readiness: Readiness<C>;
   readonly #stock: Stock<C>;
+  readonly #watch: LeaseWatch<C>;
 
   /**
    * Makes a pool; nothing is opened before the first acquire, but for what `minIdle` says, in the background.
@@ -297,6 +299,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       slowStart,
       removal,
       events,
+      ended: () => this.#scopes?.reconsider(),
       freed,
     });
 
@@ -318,7 +321,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, retry: grow });
 
     // How they are lent and come back.
-    const watch = new LeaseWatch<C>({
+    const watch = this.#watch = new LeaseWatch<C>({
       clock: turn,
       leakAfterMs: resolved.leakAfterMs,
       driver,
@@ -772,7 +775,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
 
   /**
    * Makes an owner of a connection, such as for a worker or an actor: all its scopes have the same one, from its first use
-   * until it is ended.
+   * until it is ended, or the pool has it replaced between two scopes.
    *
    * @param options Its name.
    * @returns The owner; has to be ended, such as by `using`.
@@ -813,7 +816,19 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       events: this.#events,
       lineTimeoutMs: this.#acquireTimeoutMs || LINE_TIMEOUT_MS,
       rollbackTimeoutMs: this.#options.checkTimeoutMs,
-      checkAfterIdleMs: this.#options.checkAfterIdleMs,
+      keeping: new Keeping<C>({
+        driver: this.#driver,
+        clock: this.#turn,
+        options: this.#options,
+        trust: this.#trust,
+        generations: this.#generations,
+        suspension: this.#suspension,
+        isKept: (slot) => this.#isKept(slot),
+        losses: this.#losses,
+        watch: this.#watch,
+        usage: this.#usage,
+        events: this.#events,
+      }),
       stats: () => this.#counts(),
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
@@ -932,8 +947,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
 
   /**
    * Changes `max`; `maxIdle` and `maxPendingConnects` follow if they were not given. Who waits is served at once as far as
-   * there is room now; of what is too much, connections that nobody has are closed at once, those that are lent when they
-   * come back.
+   * there is room now; of what is too much, connections that nobody has are closed at once, then those of contexts that are
+   * between two scopes, and those that are lent when they come back.
    *
    * @param max Most connections from now on; integer, at least 1 and at least `minIdle`.
    * @throws {TypeError} If it is not a number.
@@ -945,13 +960,15 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#events.tell("poolResized", { from, to: max });
     this.#multiplexer?.resize(max);
     this.#shrinking.shrink();
+    this.#scopes?.reconsider();
     if (this.#queue.size === 0) this.#shrinking.trim();
     this.#grow();
   }
 
   /**
    * Lends nothing until {@linkcode Pool.resume}: acquires wait within their deadlines, `tryAcquire` gives `undefined`, and
-   * who must not queue is refused. What is lent goes on and comes back, what is idle is looked after. Does nothing unless
+   * who must not queue is refused. What is lent, a context's connection included, goes on and comes back, what is idle is
+   * looked after. Does nothing unless
    * the pool is open.
    */
   suspend(): void {
@@ -968,12 +985,14 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     if (!this.#suspension.on) return;
     this.#suspension.on = false;
     this.#events.tell("poolResumed", {});
+    // What was worn was better than none.
+    this.#scopes?.reconsider();
     this.#grow();
   }
 
   /**
-   * Condemns connections: idle ones are closed now, lent ones when they come back; connects under way are given up, and
-   * started anew for who waits.
+   * Condemns connections: idle ones are closed now, and those of contexts that are between two scopes; lent ones when they
+   * come back; connects under way are given up, and started anew for who waits.
    *
    * @param filter Tells which, by what is seen of each; all, when not given.
    * @throws {TypeError} If the filter is not a function, or returns neither true nor false; then nothing is condemned.
@@ -1006,6 +1025,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       );
       for (const slot of condemned) this.#removal.condemn(slot, "evicted");
     }
+    this.#scopes?.reconsider();
     this.#grow();
   }
 

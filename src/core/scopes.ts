@@ -6,6 +6,7 @@
 
 import { ScopeError } from "./errors.ts";
 import { inPlaceOf } from "./in_place_of.ts";
+import type { Keeping } from "./keeping.ts";
 import type { Holding } from "./nesting.ts";
 import { PersistentContext } from "./persistent_context.ts";
 import type { ContextVariable } from "./runtime.ts";
@@ -31,8 +32,8 @@ export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "run"> 
   readonly source: ScopeSource<C>;
   /** Whether the pool is open. */
   readonly isOpen: () => boolean;
-  /** After how long without use a context's connection is checked, in milliseconds. */
-  readonly checkAfterIdleMs: number;
+  /** Judges the connections that stay with contexts. */
+  readonly keeping: Keeping<C>;
 }
 
 /** The scopes of one pool. */
@@ -41,7 +42,7 @@ export class Scopes<C> {
   readonly #source: ScopeSource<C>;
   readonly #parts: ScopeParts<C>;
   readonly #isOpen: () => boolean;
-  readonly #checkAfterIdleMs: number;
+  readonly #keeping: Keeping<C>;
   readonly #persistent = new Set<PersistentContext<C>>();
   #count = 0;
 
@@ -51,7 +52,7 @@ export class Scopes<C> {
     this.#current = current;
     this.#source = parts.source;
     this.#isOpen = parts.isOpen;
-    this.#checkAfterIdleMs = parts.checkAfterIdleMs;
+    this.#keeping = parts.keeping;
     this.#parts = {
       ...parts,
       standing: () => current?.get()?.inScope?.node,
@@ -93,14 +94,13 @@ export class Scopes<C> {
    */
   persistent(options: OpenScopeOptions | undefined): PersistentContext<C> {
     checkOpenScopeOptions("make a context", options);
-    const { driver, clock, events, rollbackTimeoutMs: timeoutMs } = this.#parts;
+    const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
     const name = options?.name ?? `context-${++this.#count}`;
     const context = new PersistentContext<C>(name, {
       driver,
       clock,
       timeoutMs,
-      events,
-      checkAfterIdleMs: this.#checkAfterIdleMs,
+      keeping: this.#keeping,
       source: this.#source,
       open: (name, source) => this.#open(name, source),
       current: () => this.current,
@@ -115,6 +115,16 @@ export class Scopes<C> {
   /** The pool closes: who has a connection and does not use it gives it back. */
   stop(): void {
     for (const context of this.#persistent) context.giveBack();
+  }
+
+  /**
+   * Something has changed for what is kept: who has a connection and does not use it gives back what may not be. Who has not
+   * used its own for longest is asked first.
+   */
+  reconsider(): void {
+    if (this.#persistent.size === 0) return;
+    const contexts = [...this.#persistent].sort((one, other) => other.idleMs - one.idleMs);
+    for (const context of contexts) context.reconsider();
   }
 
   /**

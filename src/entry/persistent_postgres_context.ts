@@ -12,8 +12,15 @@ import type { PostgresScope } from "./postgres_scope.ts";
 
 /**
  * An owner of a connection, such as a worker or an actor: its scopes, one at a time in the order asked for, all have the same
- * connection of the pool. Between two of them no transaction is open on it; one that was lost is replaced, without its
- * session. It belongs to this object and to nobody else, whatever its name.
+ * connection of the pool, which counts against `max` until the end. Between two of them no transaction is open on it.
+ *
+ * Between two of them, and never under one, it is also what an idle connection is to the pool: closed when it has reached
+ * `maxLifetimeMs` or `maxUses` (each scope that needs it is a use), by `evict`, when its generation has ended, when it is too
+ * much after `resize`, and by `close`; asked for a sign of life after `checkAfterIdleMs`, or when another was lost. Only
+ * `idleTimeoutMs` and `keepaliveMs` do not concern it. The next scope has another then, without what was set in the session:
+ * what each has to have belongs into `session`. While the pool is suspended it goes on with what it has.
+ *
+ * It belongs to this object and to nobody else, whatever its name.
  */
 export class PersistentPostgresContext<T extends PostgresTypes = Record<never, never>>
   implements Disposable, AsyncDisposable {

@@ -451,7 +451,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
 
   /**
    * Makes an owner of a connection, such as for a worker or an actor: all its scopes have the same one, from its first use
-   * until it is ended. It counts against `max` also while it is not used.
+   * until it is ended, or the pool has it replaced between two scopes, as {@linkcode PersistentPostgresContext} says. It counts
+   * against `max` also while it is not used.
    *
    * @param options Its name.
    * @returns The owner; has to be ended, such as by `using`.
@@ -692,7 +693,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   }
 
   /**
-   * Condemns connections: idle ones are closed now, lent ones when they come back.
+   * Condemns connections: idle ones are closed now, and those of contexts that are between two scopes; lent ones when they
+   * come back.
    *
    * @param filter Tells which, by what is seen of each; all, when not given.
    * @throws {TypeError} If the filter is not a function.

@@ -16,7 +16,7 @@ function bench(scope: LossScope = "single") {
   const bag = new Bag<FakeConnection>();
   const generations = new Generations(clock, SILENT);
   const life = { isOpen: true };
-  const counts = { freed: 0, slow: 0 };
+  const counts = { freed: 0, slow: 0, ended: 0 };
   const freed = () => void counts.freed++;
   const removal = new Removal<FakeConnection>({
     clock,
@@ -36,6 +36,7 @@ function bench(scope: LossScope = "single") {
     slowStart,
     removal,
     events: SILENT,
+    ended: () => void counts.ended++,
     freed,
   });
   return { bag, clock, counts, driver, generations, life, losses };
@@ -48,7 +49,7 @@ test("Losses: one loss raises a doubt, a second within a second ends the generat
   losses.lost(must(first), undefined);
   assertEquals([generations.doubts, generations.current, counts.freed], [1, 0, 1]);
   losses.lost(must(second), undefined);
-  assertEquals([generations.current, counts.slow, counts.freed], [1, 1, 2]);
+  assertEquals([generations.current, counts.slow, counts.ended, counts.freed], [1, 1, 1, 2]);
   assertEquals([idle?.state, used?.state, used?.retiring], ["gone", "used", true]);
 });
 
