@@ -63,7 +63,7 @@ export class CommitResolver {
 
   async #ask(question: CommitQuestion, timeoutMs: number): Promise<CommitOutcome> {
     const started = this.#clock.now();
-    const lease = await this.#pool.acquire({ timeoutMs });
+    const lease = await this.#pool.outside(() => this.#pool.acquire({ timeoutMs }));
     try {
       return await withDeadline((signal) => askForCommit(lease.connection, question, signal), {
         clock: this.#clock,

@@ -182,6 +182,26 @@ test("A signal ends a transaction that asks a dead peer which server it is", () 
     assertStrictEquals(await assertRejects(() => failing), reason);
   }));
 
+test("A lost COMMIT in a scope is asked for outside of it: its own connection is gone", () =>
+  rig({}, async ({ schema, proxy, db }) => {
+    const insert = async (x: number): Promise<void> => {
+      await db.sql`insert into t values (${x})`;
+    };
+    once(proxy, isCommitted, "cut");
+    await db.scope(() => db.transaction(() => insert(1)));
+    once(proxy, isCommitted, "cut");
+    await db.scope(() => insert(2), { transactional: true });
+    once(proxy, isCommitted, "cut");
+    await db.scope(async () => {
+      const error = await assertRejects(
+        () => db.transaction(() => insert(3), { commitResolution: "manual" }),
+        CommitUnknownError,
+      );
+      assertEquals(await error.resolve(), "committed");
+    });
+    assertEquals(await schema.column("t", "x"), [1, 2, 3]);
+  }));
+
 test("The first write is asked behind though COMMIT waits behind it already", () =>
   rig({}, async ({ schema, proxy, db }) => {
     once(proxy, isCommitted, "cut");
