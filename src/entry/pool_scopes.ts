@@ -11,6 +11,7 @@ import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import { canRunAgain } from "../driver/postgres/transaction.ts";
 import { ambientAt } from "./ambient.ts";
+import { anySignal } from "./any_signal.ts";
 import { PostgresScope } from "./postgres_scope.ts";
 import { retrying } from "./retrying.ts";
 import type { ScopeWork, ScopeWorkContext } from "./scope_work.ts";
@@ -116,7 +117,7 @@ export class PoolScopes<T extends PostgresTypes> {
     const { retries = 0 } = options;
     return await retrying(() => this.#tryUnit(fn, options, others), {
       clock: this.#context.clock,
-      signal: undefined,
+      signal: this.#context.limits?.signal,
       retries,
       mayRetry: canRunAgain,
     });
@@ -175,13 +176,15 @@ export class PoolScopes<T extends PostgresTypes> {
     const begin = commandText({ verb: "begin", ...begun });
     const unit = new UnitOfWork({
       scope,
-      run: async (open) => {
+      run: async (open, unwanted) => {
         const fn = (): Promise<void> => {
           const ambient = ambientAt(scope.here);
           return ambient === undefined ? Promise.resolve() : open(ambient);
         };
         const root = scope.nodeOf(undefined);
-        const { hooks } = await work.runOutermost(scope, { begin, fn, options: begun }, root);
+        const signal = anySignal(this.#context.limits?.signal, unwanted);
+        const call = { begin, fn, options: { ...begun, signal } };
+        const { hooks } = await work.runOutermost(scope, call, root);
         return hooks;
       },
     });

@@ -214,6 +214,8 @@ export class PostgresLease<T extends PostgresTypes = Record<never, never>>
       resolve,
       signal,
       limits: this.#limits,
+      clock: this.#context.clock,
+      askedAt: this.#context.clock.now(),
       limit: (options) => limit(options, this.#limits),
       gate,
       isOver: () => this.#lease.released,

@@ -31,6 +31,7 @@ import {
   canRunAgain,
   type CommitResolution,
   runTransaction,
+  type TransactionContext,
   type TransactionOptions,
   type TransactionResult,
   type TransactionSql,
@@ -48,6 +49,7 @@ import { beginArguments, paritySql } from "./porsager_parity.ts";
 import { type LeaseContext, PostgresLease } from "./postgres_lease.ts";
 import { retrying } from "./retrying.ts";
 import { PersistentPostgresContext } from "./persistent_postgres_context.ts";
+import { anySignal } from "./any_signal.ts";
 import { PoolScopes } from "./pool_scopes.ts";
 import type { PostgresScope } from "./postgres_scope.ts";
 import { checkScope, checkScoped, type ScopedOptions, type ScopeOptions } from "./scope_options.ts";
@@ -63,6 +65,11 @@ interface Shared {
   readonly front: FrontOptions;
   readonly lease: LeaseContext;
 }
+
+/** How a transaction is to be run that has a connection of its own. */
+type TransactionRequest =
+  & Pick<TransactionContext, "begin" | "signal" | "askedAt">
+  & Pick<TransactionOptions, "commitResolution">;
 
 /**
  * A pool of PostgreSQL connections; made by `createPool`.
@@ -98,8 +105,8 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     this.#shared = shared;
     this.#limits = limits;
     this.#wrap = (lease) => new PostgresLease<T>(lease, shared.lease, limits);
-    const { clock, front: { replay }, lease } = shared;
-    const context = { limits, clock, replay, lease };
+    const { clock, acquireTimeoutMs, front: { replay }, lease } = shared;
+    const context = { limits, clock, acquireTimeoutMs, replay, lease };
     this.#work = new ScopeWork<T>(context);
     this.#scopes = new PoolScopes<T>(shared.pool, context, this.#work);
   }
@@ -234,28 +241,31 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
     if (scope !== undefined) {
       return await this.#work.transaction<R>(scope, { begin, fn, options: { ...options, signal } });
     }
-    const run = (): Promise<TransactionResult<R>> =>
-      beginningAnew(() => this.#tryTransaction(begin, fn, signal, commitResolution));
+    const run = (): Promise<TransactionResult<R>> => {
+      const askedAt = clock.now();
+      return beginningAnew(() =>
+        this.#tryTransaction({ begin, signal, commitResolution, askedAt }, fn)
+      );
+    };
     if (retries === 0) return await run();
     return await retrying(run, { clock, signal, retries, mayRetry: canRunAgain });
   }
 
   #tryTransaction<R>(
-    begin: string,
+    { signal, commitResolution, ...asked }: TransactionRequest,
     fn: (sql: TransactionSql<T>) => R | PromiseLike<R>,
-    signal: AbortSignal | undefined,
-    commitResolution: CommitResolution | undefined,
   ): Promise<TransactionResult<R>> {
-    const { pool, front, lease: { template, limit, gate, resolve } } = this.#shared;
+    const { pool, front, clock, lease: { template, limit, gate, resolve } } = this.#shared;
     return pool.use((lease) =>
       runTransaction<R, T>({
         connection: lease.connection,
         template,
-        begin,
+        ...asked,
         commitResolution: commitResolution ?? front.commitResolution,
         resolve,
         signal,
         limits: this.#limits,
+        clock,
         limit: (options) => limit(options, this.#limits),
         gate,
       }, fn), this.#acquireOptions(signal && { signal }));
@@ -772,12 +782,4 @@ function mergeLimits(
     idempotent: options.idempotent ?? base?.idempotent,
     replay: options.replay ?? base?.replay,
   };
-}
-
-function anySignal(
-  first: AbortSignal | undefined,
-  second: AbortSignal | undefined,
-): AbortSignal | undefined {
-  if (first === undefined || first === second) return second;
-  return second === undefined ? first : AbortSignal.any([first, second]);
 }

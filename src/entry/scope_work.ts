@@ -12,7 +12,6 @@ import { isWithin, type ScopeNode, type ScopeTurn } from "../core/scope_turn.ts"
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
-import { refuse } from "../driver/postgres/session.ts";
 import type { Route } from "../driver/postgres/sql.ts";
 import type { Replay, StatementLimits } from "../driver/postgres/statement_limits.ts";
 import {
@@ -46,6 +45,8 @@ export interface ScopeWorkContext {
   readonly limits: StatementLimits | undefined;
   /** Source of timers and chance. */
   readonly clock: Clock;
+  /** The pool's own deadline of an acquire, in milliseconds. */
+  readonly acquireTimeoutMs: number;
   /** Whether a statement whose connection was lost is sent again, if nothing relied on that connection. */
   readonly replay: Replay;
   /** What leases share with the pool. */
@@ -93,10 +94,12 @@ export class ScopeWork<T extends PostgresTypes> {
     const ambient = ambientAt(node);
     const unit = ambient === undefined ? unitOf(scope) : undefined;
     if (unit === undefined) return this.#sendAt(scope, node, ambient, query);
-    unit.begin().then(
-      (turn) => this.#sendAt(scope, turn, ambientAt(turn), query),
-      (error) => refuse(query, error),
-    );
+    const place = unit.begin().then((turn) => ({
+      scope,
+      node: turn,
+      stretch: ambientAt(turn)?.stretch,
+    }));
+    new ScopedStatement(this.#plan, { scope, node, stretch: undefined }, query).startIn(place);
   }
 
   #sendAt(
@@ -240,20 +243,22 @@ export class ScopeWork<T extends PostgresTypes> {
   ): Promise<Committed<R>> {
     const { signal, retries = 0 } = call.options;
     const { clock } = this.#context;
-    return await retrying(
-      () => beginningAnew(() => this.#attempt(scope, call, node)),
-      { clock, signal, retries, mayRetry: canRunAgain },
-    );
+    const run = (): Promise<Committed<R>> => {
+      const askedAt = clock.now();
+      return beginningAnew(() => this.#attempt(scope, call, node, askedAt));
+    };
+    return await retrying(run, { clock, signal, retries, mayRetry: canRunAgain });
   }
 
   async #attempt<R>(
     scope: Scope<PostgresConnection>,
     { begin, fn, options, limits = this.#context.limits }: TransactionCall<R, T>,
     node: ScopeNode<PostgresConnection>,
+    askedAt: number,
   ): Promise<Committed<R>> {
     const { template, limit, gate, resolve, commitResolution } = this.#context.lease;
     const { signal } = options;
-    const turn = await scope.take("transaction", { signal }, node);
+    const turn = await scope.take("transaction", this.#waitOf(signal, limits), node);
     const abandoned = new AbortController();
     turn.onAbandoned = (error) => abandoned.abort(error);
     const ambient = new Ambient({
@@ -272,6 +277,8 @@ export class ScopeWork<T extends PostgresTypes> {
         resolve,
         signal,
         limits,
+        clock: this.#context.clock,
+        askedAt,
         limit: (options) => limit(options, limits),
         gate,
         place: ambient,
@@ -288,6 +295,18 @@ export class ScopeWork<T extends PostgresTypes> {
     } finally {
       turn.release();
     }
+  }
+
+  /** How long a transaction waits for the scope's connection: as its first statement would. */
+  #waitOf(
+    signal: AbortSignal | undefined,
+    limits: StatementLimits | undefined,
+  ): AcquireOptions | undefined {
+    const timeoutMs = limits?.timeoutMs;
+    if (timeoutMs === undefined) return { signal };
+    // Who never queues for a connection of the pool does for the scope's.
+    const { acquireTimeoutMs } = this.#context;
+    return { signal, timeoutMs: Math.min(timeoutMs, acquireTimeoutMs || Infinity) };
   }
 
   async #runNested<R>(

@@ -80,7 +80,7 @@ export function callBack<R>(
 export class ScopedStatement
   implements StatementListener, StatementCarrier, VisitRequest<PostgresConnection> {
   readonly #plan: ScopedPlan;
-  readonly #place: StatementPlace;
+  #place: StatementPlace;
   readonly #statement: Statement;
   #visit: Visit<PostgresConnection> | undefined;
   #connection: PostgresConnection | undefined;
@@ -111,6 +111,31 @@ export class ScopedStatement
     statement.watch?.startTimer();
     if (query.cursorFn !== undefined) this.#guardCallback(query);
     this.#ask();
+  }
+
+  /**
+   * Sends it on its way when the transaction has begun that it is to be part of: that is waited for within its own limits.
+   *
+   * @param place Where it stands then.
+   */
+  startIn(place: Promise<StatementPlace>): void {
+    const statement = this.#statement;
+    const { query } = statement;
+    if (!watch(statement, this.#plan.limits)) return;
+    statement.watch?.startTimer();
+    statement.carrier = this;
+    place.then(
+      (place) => {
+        if (this.#isOver) return;
+        this.#place = place;
+        if (place.stretch !== undefined) query.catch(ignore);
+        if (query.cursorFn !== undefined) this.#guardCallback(query);
+        this.#ask();
+      },
+      (error) => {
+        if (!this.#isOver) this.refused(error);
+      },
+    );
   }
 
   #guardCallback(query: PorsagerQuery): void {

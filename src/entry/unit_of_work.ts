@@ -19,9 +19,13 @@ export interface UnitParts {
    * Runs the scope's transaction.
    *
    * @param open Called in its callback; the transaction ends when what it returns is settled.
+   * @param unwanted Aborts when it need not begin any more.
    * @returns What is to be called after it, when it is committed; rejected when it is not.
    */
-  readonly run: (open: (ambient: Ambient) => Promise<void>) => Promise<Hooks>;
+  readonly run: (
+    open: (ambient: Ambient) => Promise<void>,
+    unwanted: AbortSignal,
+  ) => Promise<Hooks>;
 }
 
 const units = new WeakMap<Scope<PostgresConnection>, UnitOfWork>();
@@ -45,6 +49,7 @@ export class UnitOfWork {
   /** What it failed of before its end. */
   #failure: { readonly error: unknown } | undefined;
   readonly #verdict = Promise.withResolvers<void>();
+  readonly #unwanted = new AbortController();
 
   constructor(parts: UnitParts) {
     this.#parts = parts;
@@ -68,7 +73,7 @@ export class UnitOfWork {
         this.#ambient = ambient;
         resolve(ambient.turn);
         return this.#verdict.promise;
-      });
+      }, this.#unwanted.signal);
       outcome.catch((error) => {
         // Nothing of a failure to begin is kept: the next use tries again.
         if (this.#ambient === undefined) this.#begun = this.#outcome = undefined;
@@ -81,13 +86,15 @@ export class UnitOfWork {
   /**
    * Asks whether it could be committed.
    *
-   * @throws What it has failed of, if it could not.
+   * @returns Resolved if it could; rejects with what it has failed of.
    */
-  vote(): void {
+  async vote(): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure.error;
     const stretch = this.#ambient?.stretch;
     if (stretch === undefined) return;
     if (stretch.broken) throw stretch.error;
+    // A signal, or a loss, has ended it: it is about to say so.
+    if (stretch.ended) await this.#outcome;
     stretch.check();
   }
 
@@ -109,6 +116,8 @@ export class UnitOfWork {
    */
   async rollBack(reason: unknown): Promise<unknown> {
     this.#verdict.reject(reason);
+    // A server that does not answer to BEGIN is not waited for to roll back nothing.
+    if (this.#ambient === undefined) this.#unwanted.abort(reason);
     try {
       await this.#outcome;
       return reason;
@@ -133,7 +142,7 @@ export async function commitAll(
   const ordered = parts.toSorted((a, b) => (a.pool < b.pool ? -1 : a.pool > b.pool ? 1 : 0));
   for (const { unit } of ordered) {
     try {
-      unit.vote();
+      await unit.vote();
     } catch (error) {
       await rollBackAll(ordered, error);
       throw error;

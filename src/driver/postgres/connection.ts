@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
-import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
+import { ConnectionLostError, messageOf, type Outcome, SteadyError } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
 import { bufferOf } from "./buffer_of.ts";
 import { Bypass } from "./bypass.ts";
@@ -18,6 +18,7 @@ import {
   ServerClock,
   type ServerIdentity,
 } from "./commit_watch.ts";
+import { type CommandDeadline, startDeadline } from "./command_deadline.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -60,6 +61,14 @@ export interface OpenOptions {
   readonly onReadOnly: (connection: PostgresConnection, error: Error) => void;
   /** Ends the attempt. */
   readonly signal: AbortSignal | undefined;
+}
+
+/** What ends a call of the driver's own early. */
+export interface OwnCallOptions {
+  /** Ends it; the rejection is its own reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Until when it is to be over. */
+  readonly deadline?: CommandDeadline | undefined;
 }
 
 /** A CommandComplete with an empty tag, as the server would send it. */
@@ -737,31 +746,38 @@ export class PostgresConnection {
    *
    * @internal
    * @param text The command.
-   * @param options Signal, and a listener for how it ends.
+   * @param options Signal, deadline, and a listener for how it ends.
    * @returns The server's command tag.
    */
   async run(
     text: string,
-    options?: { readonly signal?: AbortSignal; readonly listener?: StatementListener },
+    options?: OwnCallOptions & { readonly listener?: StatementListener },
   ): Promise<CommandResult> {
     const command = new OwnCommand(text);
-    const { signal, listener } = options ?? {};
-    return await this.#runOurs(new Statement(command.asQuery, listener), command.done, signal);
+    return await this.#runOurs(
+      new Statement(command.asQuery, options?.listener),
+      command.done,
+      options,
+    );
   }
 
   async #runOurs<R>(
     statement: Statement,
     done: PromiseLike<unknown>,
-    signal: AbortSignal | undefined,
+    { signal, deadline }: OwnCallOptions = {},
   ): Promise<R> {
     signal?.throwIfAborted();
     statement.isOurs = true;
     const abort = (): void => this.abort(statement, signal?.reason);
     signal?.addEventListener("abort", abort, { once: true });
+    const stop = startDeadline(deadline, ({ error }) => {
+      this.abort(statement, error(statement.evidence !== "unsent"));
+    });
     this.send(statement);
     try {
       return await done as R;
     } finally {
+      stop();
       signal?.removeEventListener("abort", abort);
     }
   }
@@ -771,19 +787,19 @@ export class PostgresConnection {
    *
    * @internal
    * @param text One statement.
-   * @param options Signal.
+   * @param options Signal and deadline.
    * @returns The rows as the server wrote them, whatever parsers and transforms the user has.
    */
   async ask(
     text: string,
-    options?: { readonly signal?: AbortSignal },
+    options?: OwnCallOptions,
   ): Promise<readonly (readonly (string | null)[])[]> {
     const query = this.#textQuery(text);
     query.isRaw = true;
     const rows = await this.#runOurs<(Uint8Array | null)[][]>(
       new Statement(query),
       query,
-      options?.signal,
+      options,
     );
     const decoder = new TextDecoder();
     return rows.map((row) => row.map((value) => value && decoder.decode(value)));
@@ -793,11 +809,11 @@ export class PostgresConnection {
    * Learns which server this is, once; outside of a transaction, because where that is not permitted it fails.
    *
    * @internal
-   * @param options Signal.
+   * @param options Signal and deadline.
    * @returns The identity; `undefined` where the server does not say.
    */
   async identify(
-    options?: { readonly signal?: AbortSignal },
+    options?: OwnCallOptions,
   ): Promise<ServerIdentity | undefined> {
     if (this.#identity === undefined) {
       try {
@@ -805,7 +821,8 @@ export class PostgresConnection {
         const [system, timeline] = row ?? [];
         this.#identity = system && timeline ? { system, timeline } : null;
       } catch (error) {
-        if (this.#lost || options?.signal?.aborted) throw error;
+        // That nobody answered in time says nothing of what there is to know.
+        if (this.#lost || options?.signal?.aborted || error instanceof SteadyError) throw error;
         this.#identity = null;
       }
     }

@@ -27,6 +27,9 @@ export interface StatementOptions {
    * statement that was sent is cancelled then, and has one more second to settle: with its result, should that have come in
    * the last moment, else with a `StatementTimeoutError` that says what is known of it.
    *
+   * A transaction of the view has to have begun by then, and has as long for its COMMIT, whose connection is closed then; what
+   * became of it is asked for as `commitResolution` says.
+   *
    * @default {none of its own; acquireTimeoutMs bounds the wait}
    */
   readonly timeoutMs?: number;

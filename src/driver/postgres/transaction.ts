@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Clock } from "../../core/clock.ts";
 import type { IsolationLevel } from "../../core/driver.ts";
 import {
   type CommitOutcome,
@@ -12,9 +13,11 @@ import {
   LeaseReleasedError,
   messageOf,
   type Outcome,
+  StatementTimeoutError,
   SteadyError,
 } from "../../core/errors.ts";
 import { isFatal, isRetryable } from "./classify.ts";
+import { type CommandDeadline, startDeadline } from "./command_deadline.ts";
 import { quoteIdentifier, quoteLiteral } from "./commands.ts";
 import type { CommitQuestion } from "./commit_resolution.ts";
 import { CommitWatch, type ServerIdentity } from "./commit_watch.ts";
@@ -84,6 +87,12 @@ export interface TransactionViews<T extends PostgresTypes = Record<never, never>
   with(options: StatementOptions): TransactionSql<T>;
 }
 
+/**
+ * Deadline of what begins a transaction, in milliseconds: it makes the server do nothing, so that whoever does not answer is
+ * not there. Nothing is lost by beginning again on another connection.
+ */
+const BEGIN_TIMEOUT_MS = 5_000;
+
 /** Deadline of a rollback, in milliseconds, statements before it included; then the connection is closed. */
 const ROLLBACK_TIMEOUT_MS = 5_000;
 
@@ -109,8 +118,12 @@ export interface TransactionContext {
   readonly resolve: (question: CommitQuestion) => Promise<CommitOutcome>;
   /** Ends the transaction early. */
   readonly signal: AbortSignal | undefined;
-  /** Limits of each statement that the callback sends. */
+  /** Limits of each statement that the callback sends; the deadline is that of BEGIN and COMMIT, too. */
   readonly limits: StatementLimits | undefined;
+  /** Source of timers. */
+  readonly clock: Clock;
+  /** When it was asked for, by that clock: the wait for its connection is part of what BEGIN may take. */
+  readonly askedAt: number;
   /** Checks options of `with` and makes limits of them. */
   readonly limit: (options: StatementOptions) => StatementLimits;
   /** Asked before each statement of the callback, where connections belong to one request. */
@@ -175,25 +188,57 @@ const READ_ONLY = /\bread only\b/i;
 const SERIALIZABLE = /\bserializable\b/i;
 
 async function begin(
-  { connection, begin, signal }: TransactionContext,
+  context: TransactionContext,
   learns: boolean,
 ): Promise<ServerIdentity | undefined> {
+  const { connection, begin, signal } = context;
   if (connection.status === "in transaction" || connection.status === "failed") {
     // The server would only warn, and the COMMIT of this one would commit the one around it.
     throw new TypeError("Cannot begin a transaction inside of another: use its savepoint");
   }
+  const deadline = (): CommandDeadline => {
+    // What waits for a pooler's connection, or in a lease for what was sent before, says nothing of the server.
+    const isAlone = !connection.pooled && connection.status !== "busy";
+    return beginDeadline(context, isAlone ? BEGIN_TIMEOUT_MS : Infinity);
+  };
   try {
-    const server = learns ? await connection.identify({ signal }) : undefined;
-    await connection.run(begin, { signal });
+    const server = learns ? await connection.identify({ signal, deadline: deadline() }) : undefined;
+    await connection.run(begin, { signal, deadline: deadline() });
     return server;
   } catch (error) {
-    if (!(error instanceof ConnectionLostError)) throw error;
+    if (!(error instanceof ConnectionLostError) || error instanceof BeginLostError) throw error;
     // A transaction that only began has no effect.
     throw new BeginLostError(
       `The connection was lost before the transaction began: ${messageOf(error.cause)}`,
       { outcome: "not-applied", cause: error.cause },
     );
   }
+}
+
+/** The deadline of what begins, or what is left of the caller's, if that is less. */
+function beginDeadline(
+  { clock, limits, askedAt }: TransactionContext,
+  ownMs: number,
+): CommandDeadline {
+  const { timeoutMs = Infinity } = limits ?? {};
+  const leftMs = timeoutMs - (clock.now() - askedAt);
+  if (leftMs >= ownMs) return { clock, timeoutMs: ownMs, error: () => noAnswerToBegin(ownMs) };
+  return {
+    clock,
+    timeoutMs: leftMs,
+    error: (isSent) =>
+      new StatementTimeoutError(timeoutMs, isSent ? "rolled-back" : "not-applied", {
+        retryable: true,
+      }),
+  };
+}
+
+function noAnswerToBegin(timeoutMs: number): BeginLostError {
+  const cause = new Error(`no answer to BEGIN within ${timeoutMs} ms`);
+  return new BeginLostError(
+    `The connection was given up before the transaction began: ${cause.message}`,
+    { outcome: "not-applied", cause },
+  );
 }
 
 /** Whose the `sql` of a transaction is. */
@@ -210,6 +255,7 @@ class Transaction<T extends PostgresTypes> {
   readonly #template: Template;
   readonly #signal: AbortSignal | undefined;
   readonly #limits: StatementLimits | undefined;
+  readonly #clock: Clock;
   readonly #limit: (options: StatementOptions) => StatementLimits;
   readonly #gate: Gate | undefined;
   readonly #begin: string;
@@ -235,6 +281,7 @@ class Transaction<T extends PostgresTypes> {
     this.#template = template;
     this.#signal = signal;
     this.#limits = limits;
+    this.#clock = context.clock;
     this.#limit = limit;
     this.#gate = gate;
     this.#place = context.place;
@@ -382,6 +429,9 @@ class Transaction<T extends PostgresTypes> {
     const watch = this.#connection.commitWatch;
     const onAbort = (): void => this.#connection.destroy(this.#signal?.reason);
     this.#signal?.addEventListener("abort", onAbort, { once: true });
+    const stop = startDeadline(this.#commitDeadline, ({ error }) => {
+      this.#connection.destroy(error(commit.evidence !== "unsent"));
+    });
     let tag: string | null;
     try {
       this.#connection.send(commit);
@@ -400,10 +450,19 @@ class Transaction<T extends PostgresTypes> {
       }
       return await this.#commitLost(watch, name, cause);
     } finally {
+      stop();
       this.#signal?.removeEventListener("abort", onAbort);
     }
     // In a failed transaction the server answers COMMIT by rolling back, and calls that a success.
     if (tag === "ROLLBACK") throw stretch.broken ? stretch.error : rolledBackError();
+  }
+
+  /** It has none but its caller's: it may have to wait for standbys, and what becomes of it is not to be left open. */
+  get #commitDeadline(): CommandDeadline | undefined {
+    const timeoutMs = this.#limits?.timeoutMs;
+    if (timeoutMs === undefined) return undefined;
+    const error = (): Error => new Error(`no answer to COMMIT within ${timeoutMs} ms`);
+    return { clock: this.#clock, timeoutMs, error };
   }
 
   /** COMMIT was sent, and its answer is lost: returns if it is in force for certain. */
