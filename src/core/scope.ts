@@ -7,14 +7,12 @@
 import type { Clock } from "./clock.ts";
 import type { ConnectionStatus, Driver } from "./driver.ts";
 import {
-  AcquireTimeoutError,
   ConnectionLostError,
   messageOf,
   ScopeError,
   SteadyError,
   TooManyConnectionsError,
 } from "./errors.ts";
-import { describeHolders, type Holder } from "./holders.ts";
 import type { Lease } from "./lease.ts";
 import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
@@ -22,6 +20,7 @@ import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
 import { rollBack } from "./rolling_back.ts";
 import { runUntilOver } from "./run_until_over.ts";
 import { ScopeLine } from "./scope_line.ts";
+import { type ScopeHolder, scopeTimeoutError, WaitingPlace } from "./scope_timeout.ts";
 import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
 import { Visit, type VisitRequest } from "./scope_visit.ts";
 import type { Site } from "./site.ts";
@@ -245,13 +244,16 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       if (options !== undefined) checkAcquireOptions(options);
       const site = this.#parts.note(options?.label);
       const parent = this.nodeOf(from);
-      this.enter({
+      let place: WaitingPlace | undefined;
+      const visit = this.enter({
         alone: true,
         signal: options?.signal,
         timeoutMs: options?.timeoutMs,
+        label: options?.label,
         served: (lease, visit) => resolve(this.#newTurn(kind, lease, visit, parent, site)),
-        refused: reject,
+        refused: (error) => reject(place === undefined ? error : place.show(error)),
       }, parent);
+      if (visit.state === "in line") place = new WaitingPlace();
     });
   }
 
@@ -599,25 +601,18 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    *
    * @internal
    * @param timeoutMs For how long, in milliseconds; 0 if it must not wait.
+   * @param label What the visitor calls itself.
    * @returns The error.
    */
-  timeoutError(timeoutMs: number): Error {
+  timeoutError(timeoutMs: number, label?: string): Error {
     if (timeoutMs === 0) return new TooManyConnectionsError(this.#parts.stats());
     const holders = [...this.#turns].map((turn) => this.#holderOf(turn));
-    const held = holders.length === 0 ? "" : `: held by ${describeHolders(holders)}`;
-    return new AcquireTimeoutError(
-      "queue",
-      timeoutMs,
-      this.#parts.stats(),
-      undefined,
-      `Cannot have the connection of the scope "${this.name}" within ${timeoutMs} ms${held}`,
-      holders,
-    );
+    return scopeTimeoutError(this.name, timeoutMs, this.#parts.stats(), holders, label);
   }
 
-  #holderOf({ since, site }: ScopeTurn<C>): Holder {
+  #holderOf({ kind, since, site }: ScopeTurn<C>): ScopeHolder {
     const heldMs = this.#parts.turn.now() - since;
-    return { epoch: this.epoch, heldMs, label: site?.label, stack: site?.stack };
+    return { kind, epoch: this.epoch, heldMs, label: site?.label, stack: site?.stack };
   }
 }
 

@@ -18,6 +18,8 @@ export interface VisitRequest<C> {
   readonly signal?: AbortSignal | null | undefined;
   /** Deadline of the wait, in milliseconds; the scope's, for the wait in line alone, when not given. */
   readonly timeoutMs?: number | undefined;
+  /** What it calls itself, for people. */
+  readonly label?: string | undefined;
   /**
    * It has the connection.
    *
@@ -44,7 +46,7 @@ export interface VisitHome<C> {
   /** A visit that had the connection is over. */
   left(visit: Visit<C>): void;
   /** Makes the error of a deadline that passed. */
-  timeoutError(timeoutMs: number): Error;
+  timeoutError(timeoutMs: number, label?: string): Error;
 }
 
 /** How far a visit is: in line, waiting for the scope's connection to be opened, using it, over. */
@@ -94,7 +96,7 @@ export class Visit<C> implements Place {
     signal?.addEventListener("abort", this, { once: true });
     if (timeoutMs === Infinity || this.#timer !== undefined) return;
     this.#timer = this.#home.clock.schedule(timeoutMs, () => {
-      this.refuse(this.#home.timeoutError(timeoutMs));
+      this.refuse(this.#home.timeoutError(timeoutMs, this.#request.label));
     });
   }
 

@@ -67,13 +67,39 @@ const DEPTH = 30;
 
 /** The frames of whoever calls, without a head line. */
 function framesHere(): string | undefined {
+  return framesOf(markHere());
+}
+
+/**
+ * Marks where the caller stands. The mark is cheap, as engines make its text when that is asked for; until then it may
+ * keep what is on the stack alive.
+ *
+ * @returns The mark.
+ */
+export function markHere(): Error {
   const engine = Error as unknown as { stackTraceLimit?: number };
   const limit = engine.stackTraceLimit;
   engine.stackTraceLimit = DEPTH;
-  const { stack } = new Error("acquired here");
+  const mark = new Error("acquired here");
   engine.stackTraceLimit = limit;
-  const lines = stack?.split("\n").filter((line) => /^\s*at\s/.test(line));
-  return lines?.join("\n");
+  return mark;
+}
+
+function framesOf({ stack }: Error): string | undefined {
+  return stack?.split("\n").filter((line) => /^\s*at\s/.test(line)).join("\n");
+}
+
+/**
+ * Gives an error the frames of a mark in the place of its own.
+ *
+ * @param error The error.
+ * @param mark The mark.
+ * @returns The error.
+ */
+export function withFramesOf<E extends Error>(error: E, mark: Error): E {
+  const frames = framesOf(mark);
+  if (frames !== undefined) error.stack = `${error.name}: ${error.message}\n${frames}`;
+  return error;
 }
 
 /** Where this file is, seen from a frame in it: what stands before is where all of this package is. */

@@ -1,5 +1,13 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import {
+  AcquireTimeoutError,
   ConnectionLostError,
   DeadlockError,
   LeaseReleasedError,
@@ -7,7 +15,7 @@ import {
   StatementTimeoutError,
 } from "../../src/core/errors.ts";
 import type { LeftOpenEvent } from "../../src/core/observer.ts";
-import { type BaseSql, createPool } from "../support/entry.ts";
+import { type BaseSql, createPool, type PostgresLease } from "../support/entry.ts";
 import { Schema } from "../driver/postgres/schema.ts";
 import { WireProxy } from "../driver/postgres/wire_proxy.ts";
 import { test } from "../support/harness.ts";
@@ -469,4 +477,26 @@ test("options of scopes are checked", async () => {
   );
   assertThrows(() => db.scoped(wrong(1)), TypeError, "handler must be a function");
   await assertRejects(() => db.scope(wrong(1)), TypeError, "fn must be a function");
+});
+
+test("who asks a scope for more than it has is told where that is, and where it was asked for (X-26)", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url);
+  async function keep(): Promise<PostgresLease> {
+    return await db.acquire({ label: "kept" });
+  }
+  async function more(): Promise<PostgresLease> {
+    return await db.acquire({ timeoutMs: 1 });
+  }
+  await db.scope(async () => {
+    using lease = await keep();
+    const error = await assertRejects(
+      () => more(),
+      AcquireTimeoutError,
+      `own lease "kept" has had it`,
+    );
+    assertMatch(error.message, /acquired at .*keep .*scope_test/);
+    assertMatch(error.stack ?? "", / more .*scope_test/);
+    assertEquals(lease.released, false);
+  });
 });
