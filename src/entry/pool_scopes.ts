@@ -21,7 +21,7 @@ import {
   type ScopeOptions,
   transactionOptions,
 } from "./scope_options.ts";
-import { commitAll, rollBackAll, unitOf, UnitOfWork } from "./unit_of_work.ts";
+import { callAfterAll, commitAll, rollBackAll, unitOf, UnitOfWork } from "./unit_of_work.ts";
 
 /** A scope of one pool that takes part in a transaction of several. */
 export interface Participant {
@@ -33,6 +33,14 @@ export interface Participant {
   run<R>(fn: () => R): R;
   /** Ends the scope. */
   leave(): void;
+}
+
+/** A function that was run in a transaction of one or more pools, and came to its end. */
+interface Tried<R> {
+  /** What it returned. */
+  readonly result: R;
+  /** Whose transactions are over, and whose scopes have ended. */
+  readonly participants: readonly Participant[];
 }
 
 /** The scopes of one view of a pool. */
@@ -115,19 +123,22 @@ export class PoolScopes<T extends PostgresTypes> {
     others: readonly PoolScopes<PostgresTypes>[],
   ): Promise<Awaited<R>> {
     const { retries = 0 } = options;
-    return await retrying(() => this.#tryUnit(fn, options, others), {
+    const { result, participants } = await retrying(() => this.#tryUnit(fn, options, others), {
       clock: this.#context.clock,
       signal: this.#context.limits?.signal,
       retries,
       mayRetry: canRunAgain,
     });
+    // Whatever these fail of: what is in force is not to be run again.
+    await callAfterAll(participants);
+    return result;
   }
 
   async #tryUnit<R>(
     fn: (scope: Scope<PostgresConnection>) => R,
     options: ScopedOptions<Awaited<R>>,
     others: readonly PoolScopes<PostgresTypes>[],
-  ): Promise<Awaited<R>> {
+  ): Promise<Tried<Awaited<R>>> {
     const scope = this.#open(options);
     const participants = [
       this.participant(scope, options),
@@ -142,9 +153,13 @@ export class PoolScopes<T extends PostgresTypes> {
       const result = await this.#settle(runAll, participants);
       if (options.rollbackIf?.(result)) await rollBackAll(participants, new Error("rolled back"));
       else await commitAll(participants);
-      return result;
-    } finally {
-      for (const { leave } of participants) leave();
+      leaveAll(participants);
+      return { result, participants };
+    } catch (error) {
+      leaveAll(participants);
+      // Less worth knowing than why they were called.
+      await callAfterAll(participants).catch(() => {});
+      throw error;
     }
   }
 
@@ -184,8 +199,8 @@ export class PoolScopes<T extends PostgresTypes> {
         const root = scope.nodeOf(undefined);
         const signal = anySignal(this.#context.limits?.signal, unwanted);
         const call = { begin, fn, options: { ...begun, signal } };
-        const { hooks } = await work.runOutermost(scope, call, root);
-        return hooks;
+        // What is called after it has to wait for the end of the scope, which has the connection until then.
+        await work.runOutermost(scope, call, root, () => {});
       },
     });
     return {
@@ -195,4 +210,8 @@ export class PoolScopes<T extends PostgresTypes> {
       leave: scope.hold(),
     };
   }
+}
+
+function leaveAll(participants: readonly Participant[]): void {
+  for (const { leave } of participants) leave();
 }

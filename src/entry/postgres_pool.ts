@@ -538,9 +538,10 @@ export class PostgresPool<T extends PostgresTypes = Record<never, never>>
   /**
    * Has a function called after the transaction that the caller is in, when the server has confirmed the commit: of a
    * savepoint, that of the outermost transaction. It is no part of the transaction: what it throws, `transaction` rejects
-   * with, although all is in force. Not called where nobody knows whether it is (`CommitUnknownError`).
+   * with, although all is in force. Not called where nobody knows whether it is (`CommitUnknownError`). Of a transactional
+   * scope it is called when that has ended, and outside of it.
    *
-   * @param fn Called once; awaited before `transaction` returns.
+   * @param fn Called once; awaited before `transaction`, or the transactional scope, returns.
    * @throws {ScopeError} Outside of a transaction, and outside of scopes.
    */
   afterCommit(fn: () => unknown): void {

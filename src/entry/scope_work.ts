@@ -61,6 +61,9 @@ export interface Committed<R> {
   readonly hooks: Hooks;
 }
 
+/** What is done with the hooks of a transaction that was rolled back. */
+type RolledBack = (hooks: Hooks, error: unknown) => Promise<void> | void;
+
 /** A function that is called with where something stands. */
 type Go<R> = (
   node: ScopeNode<PostgresConnection>,
@@ -234,18 +237,20 @@ export class ScopeWork<T extends PostgresTypes> {
    * @param scope Where.
    * @param call What to run.
    * @param node Where in it.
+   * @param rolledBack Called when it was rolled back for certain, before the rejection.
    * @returns What its callback returns, and what is to be called now that it is in force.
    */
   async runOutermost<R>(
     scope: Scope<PostgresConnection>,
     call: TransactionCall<R, T>,
     node: ScopeNode<PostgresConnection>,
+    rolledBack: RolledBack = (hooks, error) => hooks.rolledBack(error),
   ): Promise<Committed<R>> {
     const { signal, retries = 0 } = call.options;
     const { clock } = this.#context;
     const run = (): Promise<Committed<R>> => {
       const askedAt = clock.now();
-      return beginningAnew(() => this.#attempt(scope, call, node, askedAt));
+      return beginningAnew(() => this.#attempt(scope, call, node, askedAt, rolledBack));
     };
     return await retrying(run, { clock, signal, retries, mayRetry: canRunAgain });
   }
@@ -255,6 +260,7 @@ export class ScopeWork<T extends PostgresTypes> {
     { begin, fn, options, limits = this.#context.limits }: TransactionCall<R, T>,
     node: ScopeNode<PostgresConnection>,
     askedAt: number,
+    rolledBack: RolledBack,
   ): Promise<Committed<R>> {
     const { template, limit, gate, resolve, commitResolution } = this.#context.lease;
     const { signal } = options;
@@ -290,7 +296,7 @@ export class ScopeWork<T extends PostgresTypes> {
       // What they do comes after the transaction.
       turn.release();
       // Of a transaction that may be in force nobody can say that it was rolled back.
-      if (!(error instanceof CommitUnknownError)) await hooks.rolledBack(error);
+      if (!(error instanceof CommitUnknownError)) await rolledBack(hooks, error);
       throw error;
     } finally {
       turn.release();

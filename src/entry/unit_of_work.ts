@@ -4,12 +4,11 @@
  * @module
  */
 
-import { SteadyError } from "../core/errors.ts";
+import { CommitUnknownError, SteadyError } from "../core/errors.ts";
 import type { Scope } from "../core/scope.ts";
 import type { ScopeTurn } from "../core/scope_turn.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { Ambient } from "./ambient.ts";
-import type { Hooks } from "./transaction_hooks.ts";
 
 /** What a unit needs of its pool. */
 export interface UnitParts {
@@ -20,12 +19,12 @@ export interface UnitParts {
    *
    * @param open Called in its callback; the transaction ends when what it returns is settled.
    * @param unwanted Aborts when it need not begin any more.
-   * @returns What is to be called after it, when it is committed; rejected when it is not.
+   * @returns Resolved when it is committed; rejected when it is not. What is to be called after it was not called.
    */
   readonly run: (
     open: (ambient: Ambient) => Promise<void>,
     unwanted: AbortSignal,
-  ) => Promise<Hooks>;
+  ) => Promise<void>;
 }
 
 const units = new WeakMap<Scope<PostgresConnection>, UnitOfWork>();
@@ -45,7 +44,7 @@ export class UnitOfWork {
   readonly #parts: UnitParts;
   #begun: Promise<ScopeTurn<PostgresConnection>> | undefined;
   #ambient: Ambient | undefined;
-  #outcome: Promise<Hooks> | undefined;
+  #outcome: Promise<void> | undefined;
   /** What it failed of before its end. */
   #failure: { readonly error: unknown } | undefined;
   readonly #verdict = Promise.withResolvers<void>();
@@ -101,11 +100,31 @@ export class UnitOfWork {
   /**
    * Commits what was begun.
    *
-   * @returns What is to be called after it; `undefined` if nothing was begun.
+   * @returns Whether anything was.
    */
-  async commit(): Promise<Hooks | undefined> {
+  async commit(): Promise<boolean> {
     this.#verdict.resolve();
-    return await this.#outcome;
+    const outcome = this.#outcome;
+    await outcome;
+    return outcome !== undefined;
+  }
+
+  /**
+   * Calls what is to be called after it, by what became of it; to be called when its scope has ended.
+   *
+   * @returns Resolved when all were called; rejects with the first error of those that follow a commit.
+   */
+  async callAfter(): Promise<void> {
+    const hooks = this.#ambient?.hooks;
+    if (hooks === undefined) return;
+    try {
+      await this.#outcome;
+    } catch (error) {
+      // Of a transaction that may be in force nobody can say that it was rolled back.
+      if (!(error instanceof CommitUnknownError)) await hooks.rolledBack(error);
+      return;
+    }
+    await hooks.committed();
   }
 
   /**
@@ -139,7 +158,7 @@ export class UnitOfWork {
 export async function commitAll(
   parts: readonly { readonly pool: string; readonly unit: UnitOfWork }[],
 ): Promise<void> {
-  const ordered = parts.toSorted((a, b) => (a.pool < b.pool ? -1 : a.pool > b.pool ? 1 : 0));
+  const ordered = inOrder(parts);
   for (const { unit } of ordered) {
     try {
       await unit.vote();
@@ -149,13 +168,9 @@ export async function commitAll(
     }
   }
   const committed: string[] = [];
-  const allHooks: Hooks[] = [];
   for (const { pool, unit } of ordered) {
     try {
-      const hooks = await unit.commit();
-      if (hooks === undefined) continue;
-      committed.push(`"${pool}"`);
-      allHooks.push(hooks);
+      if (await unit.commit()) committed.push(`"${pool}"`);
     } catch (error) {
       await rollBackAll(ordered, error);
       if (committed.length === 0) throw error;
@@ -166,7 +181,27 @@ export async function commitAll(
       );
     }
   }
-  for (const hooks of allHooks) await hooks.committed();
+}
+
+/**
+ * Calls what is to be called after several units, by what became of each, in the order in which they were committed.
+ *
+ * @param parts The units, with the names of their pools.
+ * @returns Resolved when all were called; rejects with the first error of theirs.
+ */
+export async function callAfterAll(
+  parts: readonly { readonly pool: string; readonly unit: UnitOfWork }[],
+): Promise<void> {
+  const failures: unknown[] = [];
+  for (const { unit } of inOrder(parts)) {
+    await unit.callAfter().catch((error) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** By the names of their pools. */
+function inOrder<P extends { readonly pool: string }>(parts: readonly P[]): P[] {
+  return parts.toSorted((a, b) => (a.pool < b.pool ? -1 : a.pool > b.pool ? 1 : 0));
 }
 
 /**
