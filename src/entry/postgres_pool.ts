@@ -29,7 +29,6 @@ import type { StatementLimits, StatementOptions } from "../driver/postgres/state
 import {
   beginningAnew,
   canRunAgain,
-  type CommitResolution,
   runTransaction,
   type TransactionContext,
   type TransactionOptions,
