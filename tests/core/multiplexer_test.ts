@@ -44,3 +44,37 @@ test("Multiplexer sends no more than a hundred behind each other for thousands o
   short(6_000);
   assertEquals([takes(50), takes(150)], [true, false]);
 });
+
+test("Multiplexer takes no statement for slow whose connection is not served for a while by chance", async () => {
+  const clock = new VirtualClock({ turns: 1 });
+  const driver = { canPipeline: () => true } as unknown as Driver<string>;
+  const multiplexer = new Multiplexer<string>(driver, clock, { max: 10, maxPipeline: 256 });
+  const bag = new Bag<string>();
+  const slots = Array.from({ length: 10 }, () => {
+    const slot = addSlot(bag, "used");
+    slot.connection = "c";
+    multiplexer.joined(slot, 0);
+    return slot;
+  });
+  // One of ten answers at a time, whichever: what each has in hand takes 3 ms, or 15 by chance.
+  let seed = 1;
+  for (let i = 0; i < 3_000; i++) {
+    seed = seed * 48_271 % 0x7fffffff;
+    const slot = slots[seed % slots.length];
+    if (slot === undefined) throw new RangeError();
+    await clock.advance(0.3);
+    multiplexer.joined(slot, 0);
+    multiplexer.left(slot, 0);
+  }
+  for (const slot of slots.slice(2)) multiplexer.forget(slot, 1);
+  const [first, second] = slots;
+  if (first === undefined || second === undefined) throw new RangeError();
+  // What comes then is answered in no time, and shares.
+  for (let i = 0; i < 20_000; i++) {
+    const slot = i % 2 === 0 ? first : second;
+    multiplexer.joined(slot, 0);
+    multiplexer.left(slot, 0);
+  }
+  for (let i = 0; i < 100; i++) multiplexer.joined(first, 0);
+  assertEquals(multiplexer.takes(first, { alone: false, waiting: 100_000 }), true);
+});
