@@ -54,6 +54,9 @@ export class PipelineSearch {
   #trial: number | undefined;
   /** The one whose trial went well, and the response time there: the present one is measured once more before it is left. */
   #found: { readonly rung: number; readonly ms: number } | undefined;
+  /** The one whose trial did not, while nobody knows whether that was the machine's fault. */
+  #rejected: { readonly rung: number; readonly ms: number } | undefined;
+  #isSecondTrial = false;
   /** Which trial is next: one step narrower, two steps, one connection, one step wider. */
   #next = 0;
   /** Trials in a row that found nothing better. */
@@ -104,7 +107,7 @@ export class PipelineSearch {
       return;
     }
     this.#completed = this.#areaMs = this.#elapsedMs = 0;
-    // A measurement of two crowds is none of either: it is made again.
+    // A measurement of two crowds is none of either: it is made again, once.
     if (isOtherCrowd(this.#began, inHand)) return;
     if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
@@ -129,10 +132,11 @@ export class PipelineSearch {
     const crowd = Math.max(1, inHand / (this.#currentInHand || inHand));
     this.#changes = meanMs > CHANGED * crowd * knownMs ? this.#changes + 1 : 0;
     if (this.#changes === 1) return;
-    if (this.#changes === 2) return this.#startOver();
+    if (this.#changes === 2) return this.#startOver(meanMs, inHand);
     const isFirst = this.#currentMs === undefined;
     this.#currentMs = (knownMs + meanMs) / 2;
     this.#currentInHand = inHand;
+    if (this.#wasWronged(meanMs)) return;
     if (--this.#untilTrial > 0) return;
     // Those beyond the limit wait in the queue, on no connection.
     const occupiedMs = meanMs * Math.min(1, this.#max / inHand);
@@ -142,14 +146,31 @@ export class PipelineSearch {
     else this.#startTrial();
   }
 
-  #startOver(): void {
-    this.#current =
-      this.#changes =
-      this.#next =
-      this.#failures =
-        0;
-    this.#currentMs = this.#found = undefined;
+  /**
+   * A machine that was busy with something else during a trial, and still is, makes the present one as slow: then the trial
+   * is made again, once.
+   */
+  #wasWronged(presentMs: number): boolean {
+    const rejected = this.#rejected;
+    this.#rejected = undefined;
+    if (rejected === undefined || !this.#isBetter(rejected.rung, rejected.ms, presentMs)) {
+      return false;
+    }
+    this.#trial = rejected.rung;
+    this.#isSecondTrial = true;
+    this.#currentMs = presentMs;
+    return true;
+  }
+
+  /** Statements have changed, or the machine has: what was found out counts no more. */
+  #startOver(meanMs: number, inHand: number): void {
+    this.#changes = this.#next = this.#failures = 0;
+    this.#found = this.#rejected = undefined;
     this.#untilTrial = 1;
+    this.#currentMs = this.#current === 0 ? undefined : meanMs;
+    this.#currentInHand = inHand;
+    // Should they be slow by now, each does best on a connection of its own.
+    if (this.#current !== 0) this.#trial = 0;
   }
 
   #startTrial(): void {
@@ -163,12 +184,17 @@ export class PipelineSearch {
   }
 
   #tried(rung: number, meanMs: number): void {
+    const isSecond = this.#isSecondTrial;
     this.#trial = undefined;
+    this.#isSecondTrial = false;
     const presentMs = this.#currentMs ?? Infinity;
     if (meanMs <= CLEARLY_BETTER * presentMs) this.#move(rung, meanMs);
     // A machine that was busy with something else before the trial is no reason to change.
     else if (this.#isBetter(rung, meanMs, presentMs)) this.#found = { rung, ms: meanMs };
-    else this.#failed();
+    else {
+      if (!isSecond) this.#rejected = { rung, ms: meanMs };
+      this.#failed();
+    }
   }
 
   #compare({ rung, ms }: { readonly rung: number; readonly ms: number }, presentMs: number): void {

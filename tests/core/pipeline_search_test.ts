@@ -142,6 +142,29 @@ test("PipelineSearch is not misled by a bad stretch before a trial", () => {
   assertEquals(favourite(feed(search, 5_000, equal)), 0);
 });
 
+test("PipelineSearch makes a trial again that fell into a bad stretch", () => {
+  const search = new PipelineSearch(10);
+  let isBusy = false;
+  const faster = (width: number) => (isBusy ? 2.5 : 1) * (width === 0 ? 10 : 5);
+  feed(search, 96, faster);
+  isBusy = true;
+  // The trial, which fails as it takes longer than what was measured before, and what stays the same measured anew.
+  feed(search, 512, faster);
+  isBusy = false;
+  assertEquals(favourite(feed(search, 1_000, faster)), 10);
+});
+
+test("PipelineSearch keeps what it found when all takes longer at once, and looks whether it still holds", () => {
+  const search = new PipelineSearch(10);
+  const fast = (width: number) => width === 0 ? 11 : width;
+  feed(search, 10_000, fast);
+  // As when other processes take most of the time of the processors.
+  const spent = feed(search, 10_000, (width) => 50 * fast(width));
+  assertEquals(favourite(spent), 1);
+  assert((spent.get(0) ?? 0) > 0, "it never looked");
+  assert((spent.get(0) ?? 0) < 1_000, `${spent.get(0)} of 10,000 had a connection each`);
+});
+
 test("PipelineSearch does not start over because more come, whenever that is", () => {
   const perStatement = (width: number) => width === 0 ? 1 : 0.5;
   for (let first = 9_900; first < 10_500; first += 50) {
