@@ -55,8 +55,9 @@ export class Checking<C> {
     while (lending.mayServe && life.isOpen && bag.checking(reader) < demand.of(reader)) {
       const ready = lending.takeReady(reader);
       const slot = reader ? bag.readerTop : bag.top;
-      if (ready !== undefined) lending.serve(ready);
-      else if (slot !== undefined) void this.check(slot, "lend");
+      if (ready !== undefined) {
+        if (!lending.serve(ready)) return;
+      } else if (slot !== undefined) void this.check(slot, "lend");
       else return;
     }
   }

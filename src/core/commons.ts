@@ -35,9 +35,15 @@ export interface CommonsParts<C> {
  * The connections that are held by shared leases. One more lease is given the connection that has the fewest; never one
  * that is in a transaction, to be replaced, or in doubt: that one is asked for a sign of life first, behind what is in
  * flight. If none comes it takes no more leases; those that have it are not touched, as it may only be slow.
+ *
+ * At most `maxShared` take leases at any instant. Those that are busy, in doubt, or being asked count, as they may take
+ * more when they have answered. Those that take none do not: they are to be replaced, or somebody has left them in a
+ * transaction, and how long they are held is up to those who have them. Another may be shared in place of such a one; then
+ * that other one goes before it, and it takes leases again only when one of those before it does not.
  */
 export class Commons<C> {
   readonly #parts: CommonsParts<C>;
+  /** The first `maxShared` of those that can take leases do. */
   readonly #slots: Slot<C>[] = [];
   readonly #asking = new Set<Slot<C>>();
   #leases = 0;
@@ -65,6 +71,17 @@ export class Commons<C> {
     return Math.max(0, this.#parts.maxShared - taking);
   }
 
+  /** Those that take leases, if nothing speaks against it now. */
+  *#taking(): Generator<Slot<C>, void, void> {
+    let left = this.#parts.maxShared;
+    for (const slot of this.#slots) {
+      if (left === 0) return;
+      if (!this.#takes(slot)) continue;
+      left--;
+      yield slot;
+    }
+  }
+
   #takes(slot: Slot<C>): boolean {
     const { connection, retiring } = slot;
     if (retiring || connection === undefined) return false;
@@ -79,9 +96,9 @@ export class Commons<C> {
    */
   find(): Slot<C> | undefined {
     let found: Slot<C> | undefined;
-    for (const slot of this.#slots) {
+    for (const slot of this.#taking()) {
       if (found !== undefined && found.holders <= slot.holders) continue;
-      if (this.#takes(slot) && !this.#isInDoubt(slot)) found = slot;
+      if (!this.#isInDoubt(slot)) found = slot;
     }
     return found;
   }
@@ -98,10 +115,8 @@ export class Commons<C> {
 
   /** Asks those in doubt for a sign of life. */
   ask(): void {
-    for (const slot of this.#slots) {
-      if (this.#takes(slot) && this.#isInDoubt(slot) && !this.#asking.has(slot)) {
-        void this.#ask(slot);
-      }
+    for (const slot of [...this.#taking()]) {
+      if (this.#isInDoubt(slot) && !this.#asking.has(slot)) void this.#ask(slot);
     }
   }
 
@@ -146,7 +161,7 @@ export class Commons<C> {
    * @param now The pool's time.
    */
   joined(slot: Slot<C>, now: number): void {
-    if (slot.holders++ === 0) this.#slots.push(slot);
+    if (slot.holders++ === 0) this.#add(slot);
     this.#leases++;
     slot.idleSince = now;
   }
@@ -189,6 +204,12 @@ export class Commons<C> {
     slot.reason = "exchanged";
     slot.plainUntil = 0;
     return true;
+  }
+
+  /** One more is shared, instead of those that take no leases now: if they could later, they would be one too many. */
+  #add(slot: Slot<C>): void {
+    const index = this.#slots.findIndex((other) => !this.#takes(other));
+    this.#slots.splice(index < 0 ? this.#slots.length : index, 0, slot);
   }
 
   #remove(slot: Slot<C>): void {

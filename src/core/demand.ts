@@ -50,10 +50,13 @@ export class Demand<C> {
   of(reader: boolean): number {
     const { sizes, suspension, queue, commons } = this.#parts;
     if (suspension.on) return 0;
-    const { size, high, shared } = queue.line(reader);
+    const { size, high, shared, sharedHigh } = queue.line(reader);
     if (size === 0) return 0;
-    const count = shared === 0 ? size : size - shared + Math.min(shared, commons?.free ?? 0);
-    return sizes.reserved === 0 ? count : Math.min(count, high + Math.max(0, this.#left));
+    const toShare = shared === 0 ? 0 : Math.min(shared, commons?.free ?? 0);
+    const count = size - shared + toShare;
+    if (sizes.reserved === 0) return count;
+    const ofHigh = high - sharedHigh + Math.min(sharedHigh, toShare);
+    return Math.min(count, ofHigh + Math.max(0, this.#left));
   }
 
   /**

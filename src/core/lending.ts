@@ -405,8 +405,19 @@ export class Lending<C> {
 
   /** Whether who is next may have it. */
   #isWanted(slot: Slot<C>): boolean {
-    const { head } = this.#queue.line(slot.reader);
-    return head !== undefined && this.#demand?.allowsSlot(head.wish, slot) !== false;
+    const next = this.#nextFor(slot);
+    return next !== undefined && this.#demand?.allowsSlot(next.wish, slot) !== false;
+  }
+
+  /**
+   * Who is next for a connection. Where no more may be shared, those who share wait for the answer of one that is; who
+   * wants one alone is not held up by that, and takes nothing from them.
+   */
+  #nextFor(slot: Slot<C>): Waiter<C> | undefined {
+    const line = this.#queue.line(slot.reader);
+    const { head } = line;
+    if (head?.wish.use !== "shared" || slot.holders > 0 || this.#commons.free > 0) return head;
+    return line.firstAlone();
   }
 
   #keep(slot: Slot<C>): void {
@@ -490,9 +501,11 @@ export class Lending<C> {
    * frames.
    *
    * @param slot The slot to begin with.
+   * @returns Whether anybody was lent it; it is idle again if not.
    */
-  serve(slot: Slot<C>): void {
+  serve(slot: Slot<C>): boolean {
     const queue = this.#queue;
+    let served = false;
     const { reader } = slot;
     this.#serving = true;
     // Who found something to lend has read the clock.
@@ -500,8 +513,13 @@ export class Lending<C> {
     try {
       let ready: Slot<C> | undefined = slot;
       while (ready !== undefined) {
-        const waiter = queue.shift(reader);
-        if (waiter === undefined) return;
+        const waiter = this.#nextFor(ready);
+        if (waiter === undefined) {
+          if (ready.shares + ready.holders === 0) this.#bag.restore(ready);
+          return served;
+        }
+        served = true;
+        queue.remove(waiter);
         const { size } = queue;
         if (size === 0) this.#emptied();
         this.#rate?.served(size);
@@ -519,6 +537,7 @@ export class Lending<C> {
     }
     // What came back meanwhile and cannot be lent without a check.
     if (this.#bag.counts.idle > 0 && queue.size > 0) this.#wanted();
+    return served;
   }
 
   /** What can be lent to who is next: the connection that was lent last, if both share it, else another. */

@@ -56,8 +56,10 @@ export interface PoolOptions<C = unknown> {
    */
   readonly maxWaiters?: number;
   /**
-   * Most connections that are shared by leases of `acquireShared()`, within {@linkcode PoolOptions.max}; one that takes no
-   * more of them, as it is to be replaced or somebody left it in a transaction, does not count. Integer, at least 0. `0`:
+   * Most connections that are shared by leases of `acquireShared()`, within {@linkcode PoolOptions.max}: at any instant no
+   * more of them take such leases. Counted is also one that is busy or being asked for a sign of life; not one that takes no
+   * more, as it is to be replaced, gave no sign of life, or was left in a transaction by somebody: those who have it keep
+   * it, another is shared in its place, and it takes leases again only when that makes no more. Integer, at least 0. `0`:
    * none is, and each of these leases has a connection of its own; so it is also with drivers whose `sharing` is not
    * `"multiplex"`, as `stats().sharing` tells.
    *

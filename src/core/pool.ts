@@ -493,7 +493,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * transaction, in doubt, or to be replaced. Where nothing can be shared it is a lease of its own, as `stats().sharing`
    * and the lease's `shared` tell.
    *
-   * Who waits for such a lease and who waits for another are served in the order they came.
+   * Who waits for such a lease and who waits for another are served in the order they came; but who waits until a shared
+   * connection in doubt has answered holds up nobody who wants another.
    *
    * @param options Signal, deadline and priority of this acquire.
    * @returns The lease; the borrower must release it.

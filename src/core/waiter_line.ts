@@ -16,6 +16,8 @@ export class WaiterLine<C> {
   high = 0;
   /** How many of them take a connection that others have, too, for as long as they like. */
   shared = 0;
+  /** How many of those are of high priority. */
+  sharedHigh = 0;
   #tail: Waiter<C> | undefined = undefined;
   #lastHigh: Waiter<C> | undefined = undefined;
 
@@ -36,7 +38,7 @@ export class WaiterLine<C> {
    */
   push(waiter: Waiter<C>): void {
     const { wish } = waiter;
-    if (wish.use === "shared") this.shared++;
+    if (wish.use === "shared") this.#countShared(wish.high, 1);
     if (wish.high) this.#pushHigh(waiter);
     else this.append(waiter);
   }
@@ -76,6 +78,23 @@ export class WaiterLine<C> {
     return next;
   }
 
+  /**
+   * Finds who is next of those who do not share.
+   *
+   * @returns The waiter; `undefined` if all take a connection that others have, too.
+   */
+  firstAlone(): Waiter<C> | undefined {
+    if (this.shared === this.size) return undefined;
+    let waiter = this.head;
+    while (waiter?.wish.use === "shared") waiter = waiter.next;
+    return waiter;
+  }
+
+  #countShared(high: boolean, count: number): void {
+    this.shared += count;
+    if (high) this.sharedHigh += count;
+  }
+
   #pushHigh(waiter: Waiter<C>): void {
     this.size++;
     const previous = this.#lastHigh;
@@ -103,8 +122,9 @@ export class WaiterLine<C> {
     else next.previous = previous;
     waiter.next = waiter.previous = undefined;
     this.size--;
-    if (waiter.wish.use === "shared") this.shared--;
-    if (!waiter.wish.high) return;
+    const { use, high } = waiter.wish;
+    if (use === "shared") this.#countShared(high, -1);
+    if (!high) return;
     this.high--;
     if (waiter === this.#lastHigh) this.#lastHigh = previous;
   }

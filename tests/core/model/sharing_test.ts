@@ -33,6 +33,9 @@ class SharingWorld {
   readonly #waiting: Ask[] = [];
   readonly #holders = new Set<Ask>();
   readonly #condemned = new Set<FakeConnection>();
+  /** Connections on which somebody began a transaction: another may have been shared in place of them. */
+  readonly #begun = new Set<FakeConnection>();
+  readonly #maxShared: number;
   #above: number;
   #asks = 0;
   #acquires = 0;
@@ -46,11 +49,12 @@ class SharingWorld {
       readers: readers === 1,
     });
     const most = 1 + (max ?? 0);
+    this.#maxShared = 1 + (maxShared ?? 0);
     this.#above = most;
     this.#pool = new Pool(this.#driver, {
       clock: this.#clock,
       max: most,
-      maxShared: 1 + (maxShared ?? 0),
+      maxShared: this.#maxShared,
       reserved: Math.min(most - 1, reserved ?? 0),
       minIdle: Math.min(most, minIdle ?? 0),
       maxUses: maxUses === 0 ? Infinity : 2 + (maxUses ?? 0),
@@ -81,7 +85,9 @@ class SharingWorld {
         pick(this.#waiting, choice)?.abort.abort();
         break;
       case 9:
-        holder?.connection?.run(choice % 2 === 0 ? "begin" : "sleep 40").catch(() => {});
+        if (holder?.connection === undefined) break;
+        if (choice % 2 === 0) this.#begun.add(holder.connection);
+        holder.connection.run(choice % 2 === 0 ? "begin" : "sleep 40").catch(() => {});
         break;
       case 10:
         if (connection !== undefined) {
@@ -109,13 +115,48 @@ class SharingWorld {
       case 17:
         await this.#clock.advance(pick([1, 30, 400, 1_500], choice) ?? 1);
         break;
+      case 18:
+        holder?.connection?.run("rollback").catch(() => {});
+        break;
+      case 19:
+        await this.#burst(choice);
+        break;
       default:
         if (holder !== undefined) this.#giveBack(holder, choice);
     }
     if (choice % 4 > 0) await this.#settle();
   }
 
-  #ask(shared: boolean, choice: number): void {
+  /** Many who share at a time: what they get is on no more connections than may be shared. */
+  async #burst(choice: number): Promise<void> {
+    await this.#settle();
+    const asks = Array.from({ length: 12 }, () => this.#ask(true, choice));
+    await this.#settle();
+    const lent = new Set(asks.map(({ connection }) => connection));
+    const taking = [...this.#taking()].filter((connection) => lent.has(connection));
+    demand(taking.length <= this.#maxShared, `${taking.length} connections take leases`);
+    for (const ask of asks) {
+      if (ask.lease === undefined) ask.abort.abort();
+      else this.#giveBack(ask, 1);
+    }
+  }
+
+  /** Connections that are shared, and for all that is known can be by one more. */
+  #taking(): Set<FakeConnection> {
+    const retiring = new Set(
+      this.#pool.inspect().filter(({ retiring }) => retiring).map(({ epoch }) => epoch),
+    );
+    const taking = new Set<FakeConnection>();
+    for (const { shared, connection, lease } of this.#holders) {
+      if (!shared || connection === undefined || lease === undefined || lease.lost) continue;
+      const status = this.#driver.status(connection);
+      if (status !== "idle" && status !== "busy") continue;
+      if (!retiring.has(lease.epoch)) taking.add(connection);
+    }
+    return taking;
+  }
+
+  #ask(shared: boolean, choice: number): Ask {
     const abort = new AbortController();
     const ask: Ask = { number: this.#asks++, shared, abort };
     this.#waiting.push(ask);
@@ -133,6 +174,7 @@ class SharingWorld {
       }
       this.#holders.add(ask);
     }, () => this.#leave(ask));
+    return ask;
   }
 
   #leave(ask: Ask): void {
@@ -161,6 +203,8 @@ class SharingWorld {
     const common = new Set(sharing.map(({ connection }) => connection));
     demand(stats.shared === common.size, `${common.size} are shared, not ${stats.shared}`);
     demand(stats.sharedLeases === sharing.length, `${sharing.length} share, the books differ`);
+    const taking = [...this.#taking()].filter((connection) => !this.#begun.has(connection)).length;
+    demand(taking <= this.#maxShared, `${taking} take leases, of ${this.#maxShared}`);
     const { acquires } = stats.counters;
     demand(acquires === this.#acquires, `${this.#acquires} were lent, not ${acquires}`);
     demand(waiters === this.#waiting.length, `${this.#waiting.length} wait, not ${waiters}`);

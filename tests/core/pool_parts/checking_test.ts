@@ -23,6 +23,7 @@ async function bench(idle: number) {
     serve: (slot: FakeSlot) => {
       queue.size--;
       said.push("served", slot);
+      return true;
     },
   };
   const checking = new Checking<FakeConnection>({

@@ -67,6 +67,18 @@ test("Demand leaves what is reserved to those of high priority", () => {
   assertEquals(demand.allowsSlot(EXCLUSIVE, third), false);
 });
 
+test("Demand counts nobody of high priority who shares and may not, where some are reserved", () => {
+  const { add, commons, demand, wait } = bench(2, 1);
+  add("used");
+  wait(FOR_MANY.high);
+  wait(EXCLUSIVE);
+  assertEquals(demand.of(false), 1);
+  commons.free = 0;
+  assertEquals(demand.of(false), 0);
+  wait(FOR_ONE.high);
+  assertEquals(demand.of(false), 1);
+});
+
 test("Demand has that kind opened first whose waiter came first, or goes before", () => {
   const { add, demand, wait } = bench(3);
   wait(READER_FOR_MANY.normal, 5);
