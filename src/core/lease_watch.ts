@@ -53,6 +53,8 @@ export interface LeaseWatchParts<C> {
   readonly leases: () => number;
   /** Called at each look, with the time. */
   readonly looked: (now: number) => void;
+  /** Looks at shared leases: of those that have one connection each is watched by itself. */
+  readonly shares: { look(now: number): number };
   /** A connection was lent to somebody who forgot it. */
   readonly forgotten: (slot: Slot<C>) => void;
   /** Makes what tells of collected objects; `undefined` where there is nothing of the kind. */
@@ -128,19 +130,17 @@ export class LeaseWatch<C> {
   #look(): void {
     this.#timer = undefined;
     this.#busy = false;
-    const { clock, bag, looked } = this.#parts;
+    const { clock, bag, looked, shares } = this.#parts;
     const now = clock.now();
     looked(now);
     this.#pace(now);
-    let nextMs = Infinity;
+    let nextMs = shares.look(now);
     for (const slot of [...bag.slots()]) {
-      if (slot.state !== "used") continue;
-      // Single statements that share a connection have an end of their own, and of leases that do, one is not all.
+      if (slot.state !== "used" || slot.holders > 0) continue;
+      // Single statements that share a connection have an end of their own.
       nextMs = Math.min(
         nextMs,
-        slot.shares + slot.holders > 0
-          ? LOOK_MS
-          : Math.min(this.#leakIn(slot, now), this.#watch(slot)),
+        slot.shares > 0 ? LOOK_MS : Math.min(this.#leakIn(slot, now), this.#watch(slot)),
       );
     }
     // What is lent next comes with the next look if there is to be one anyway; else it begins anew.

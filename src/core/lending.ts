@@ -15,6 +15,7 @@ import { ObservedHome } from "./observed_home.ts";
 import { ObservedLease } from "./observed_lease.ts";
 import type { CloseReason, Events } from "./observer.ts";
 import type { ServiceRate } from "./service_rate.ts";
+import type { ShareWatch } from "./share_watch.ts";
 import type { Site } from "./site.ts";
 import type { Sizes } from "./sizing.ts";
 import type { Slot } from "./slot.ts";
@@ -64,6 +65,8 @@ export interface LendingParts<C> {
   readonly close: (slot: Slot<C>, reason?: CloseReason) => void;
   /** Looks after what is not given back. */
   readonly watch: Pick<LeaseWatch<C>, "isOn" | "isBusy" | "begin" | "remembers">;
+  /** Looks after shares that are not. */
+  readonly shares: Pick<ShareWatch<C>, "begin">;
   /** Counts and measures. */
   readonly usage: Usage<C>;
   /** Who watches. */
@@ -102,6 +105,7 @@ export class Lending<C> {
   readonly #maintenance: Pick<Maintenance<C>, "kept" | "look" | "isUnused" | "closeUnused">;
   readonly #close: (slot: Slot<C>, reason?: CloseReason) => void;
   readonly #watch: Pick<LeaseWatch<C>, "isOn" | "isBusy" | "begin" | "remembers">;
+  readonly #shares: Pick<ShareWatch<C>, "begin">;
   readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;
@@ -139,6 +143,7 @@ export class Lending<C> {
     this.#maintenance = parts.maintenance;
     this.#close = parts.close;
     this.#watch = parts.watch;
+    this.#shares = parts.shares;
     this.#usage = parts.usage;
     this.#events = parts.events;
     this.#low = parts.low;
@@ -251,21 +256,31 @@ export class Lending<C> {
   }
 
   #lease(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
-    if (this.#countsUses) slot.steady?.countUse();
-    if (this.#bag.idleOf(false) < this.#minIdle) this.#low();
-    this.#usage.lent(slot, this.#turn.latest);
-    slot.site = site;
-    if (!this.#watch.isOn) this.#watch.begin();
-    if (this.#tells && slot.shares + slot.holders > 0) {
-      return slot.lease = this.#observed(slot, site, waitMs);
+    this.#count(slot, site);
+    if (this.#tells && slot.shares > 0) {
+      return slot.lease = this.#observed(this.#home, slot, site, waitMs);
     }
     const lease = slot.lease = new PoolLease(this.#soleHome, slot);
     if (this.#tells) this.#tell(slot, site, waitMs);
     return lease;
   }
 
-  #observed(slot: Slot<C>, site: Site | undefined, waitMs: number): PoolLease<C> {
-    const lease = new ObservedLease(this.#home, slot, this.#events, site?.label);
+  /** A lease begins. */
+  #count(slot: Slot<C>, site: Site | undefined): void {
+    if (this.#countsUses) slot.steady?.countUse();
+    if (this.#bag.idleOf(false) < this.#minIdle) this.#low();
+    this.#usage.lent(slot, this.#turn.latest);
+    slot.site = site;
+    if (!this.#watch.isOn) this.#watch.begin();
+  }
+
+  #observed(
+    home: LeaseHome<C>,
+    slot: Slot<C>,
+    site: Site | undefined,
+    waitMs: number,
+  ): PoolLease<C> {
+    const lease = new ObservedLease(home, slot, this.#events, site?.label);
     lease.begin(waitMs);
     return lease;
   }
@@ -279,8 +294,15 @@ export class Lending<C> {
   }
 
   #hold(slot: Slot<C>, site: Site | undefined, waitMs: number): Lease<C> {
-    this.#commons.joined(slot, this.#turn.now());
-    const lease = this.#lease(slot, site, waitMs);
+    const now = this.#turn.now();
+    this.#commons.joined(slot, now);
+    this.#count(slot, site);
+    // What is known of one who had it alone says nothing of those who share it.
+    slot.lease = slot.watched = undefined;
+    const share = this.#shares.begin(slot, site, now, this.#home);
+    const lease = share.lease = this.#tells
+      ? this.#observed(share, slot, site, waitMs)
+      : new PoolLease(share, slot);
     // Else one that somebody always has would never come to its end.
     this.#trust.isWornByNow(slot);
     return lease;

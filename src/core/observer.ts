@@ -294,7 +294,10 @@ export interface PoolEvents {
   poolOpened: PoolEvent;
   /** A lease has been held for longer than `leakAfterMs`. */
   leaked: HolderEvent;
-  /** A lease was forgotten: it was garbage-collected without release. Its connection is closed. */
+  /**
+   * A lease was forgotten: it was garbage-collected without release. Its connection is closed; that of a shared lease is
+   * left to the others, as if it had been released.
+   */
   collected: HolderEvent;
   /** Acquires wait for each other. */
   deadlock: DeadlockEvent;

@@ -55,6 +55,7 @@ import type { Scope } from "./scope.ts";
 import type { OpenScopeOptions, ScopedOptions, ScopeOptions } from "./scope_options.ts";
 import { Scopes } from "./scopes.ts";
 import { ServiceRate } from "./service_rate.ts";
+import { ShareWatch } from "./share_watch.ts";
 import { PoolSharedLease, type SharedLease } from "./shared_lease.ts";
 import { mostConnections } from "./sharing.ts";
 import { type Site, Sites } from "./site.ts";
@@ -321,6 +322,16 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     const stock = this.#stock = new Stock<C>({ clock, sizes, bag, demand, retry: grow });
 
     // How they are lent and come back.
+    const shareWatch = new ShareWatch<C>({
+      clock: turn,
+      leakAfterMs: resolved.leakAfterMs,
+      driver,
+      events,
+      registry: engineRegistry,
+      wake: () => {
+        if (!watch.isOn) watch.begin();
+      },
+    });
     const watch = this.#watch = new LeaseWatch<C>({
       clock: turn,
       leakAfterMs: resolved.leakAfterMs,
@@ -329,6 +340,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       events,
       leases: () => usage.acquires,
       looked: (now) => usage.look(now, events.counters.inVain, queue.size),
+      shares: shareWatch,
       forgotten: (slot) => removal.destroy(slot, "collected"),
       registry: engineRegistry,
     });
@@ -377,6 +389,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       maintenance,
       close,
       watch,
+      shares: shareWatch,
       usage,
       events,
       low: () => this.#opening.grow(),

@@ -18,6 +18,7 @@ const collected = Promise.withResolvers<void>();
 let count = 0;
 const db = createPool(url, {
   max: 1,
+  maxShared: 1,
   // What is lent is looked at as often.
   leakAfterMs: 20,
   acquireTimeoutMs: 60_000,
@@ -50,6 +51,16 @@ async function forget(): Promise<void> {
   await lease.sql`select 1`;
 }
 
+/** Forgets a share, and waits until that is found. */
+async function forgetShare(): Promise<void> {
+  const { length } = await (async () => {
+    const lease = await db.acquireShared({ label: "forgetful" });
+    return await lease.sql`select 1`;
+  })();
+  const before = count;
+  while (count < before + length) await collectALot(1);
+}
+
 const PROGRAMS: Record<string, () => Promise<unknown>> = {
   async "forgets a lease"() {
     await forget();
@@ -59,6 +70,28 @@ const PROGRAMS: Record<string, () => Promise<unknown>> = {
     const lease = await next;
     print(`served ${lease.epoch}`);
     lease.release();
+  },
+  async "forgets shares"() {
+    const other = await db.acquireShared();
+    await forgetShare();
+    const [row] = await other.sql`select 2 as left`;
+    print(`${db.stats().sharedLeases} of ${row?.left}, ${other.lost ? "lost" : "not lost"}`);
+    other.release();
+    await forgetShare();
+    print(`idle ${db.stats().idle}, connected ${db.stats().connectMs.count}`);
+  },
+  async "keeps the sql of a share"() {
+    const { sql } = await db.acquireShared();
+    await collectALot();
+    await sql`select 1`;
+  },
+  async "keeps the query of a share"() {
+    const slow = await (async () => {
+      const lease = await db.acquireShared();
+      return { query: lease.sql`select pg_sleep(0.4)`.execute() };
+    })();
+    await collectALot();
+    await slow.query;
   },
   async "keeps the sql of a lease"() {
     const { sql } = await db.acquire();

@@ -18,10 +18,18 @@ test("a lease that is forgotten is told of, its connection closed, and the next 
   assertEquals(await run("forgets a lease"), { code: 0, stdout, stderr: "" });
 });
 
+test("a share that is forgotten is told of and given back; the others keep their connection (A-27)", async () => {
+  const stdout = "collected forgetful\n1 of 2, not lost\ncollected forgetful\n" +
+    "idle 1, connected 1\nover\n";
+  assertEquals(await run("forgets shares"), { code: 0, stdout, stderr: "" });
+});
+
 /** Who keeps enough of a lease not to have forgotten it, and what it says. */
 const KEEPERS: Record<string, string> = {
   "keeps the sql of a lease": "over\n",
   "keeps the query of a lease": "over\n",
+  "keeps the sql of a share": "over\n",
+  "keeps the query of a share": "over\n",
   "keeps the cursor of a lease": "3 rows\nover\n",
   "keeps the stream of a lease": "6 bytes\nover\n",
   "keeps the cursor of a single statement": "3 rows\nover\n",

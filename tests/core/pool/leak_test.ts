@@ -32,6 +32,41 @@ test("a lease that is held for longer than leakAfterMs is told with label and st
   assertEquals(clock.pending, 0);
 });
 
+test("each share that is held for longer than leakAfterMs is told with its own label and stack, once (A-27, W-14)", async () => {
+  const leaks: HolderEvent[] = [];
+  const { clock, pool } = setup(
+    { maxShared: 1, leakAfterMs: 5_000, observer: { leaked: (event) => void leaks.push(event) } },
+    {},
+    { sharing: "multiplex" },
+  );
+  const slow = await pool.acquireShared({ label: "slow" });
+  await clock.advance(900);
+  const other = await pool.acquireShared({ label: "other" });
+  const quick = await pool.acquireShared({ label: "quick" });
+  assertEquals(
+    pool.inspect().map(({ shares, heldMs, label, stack }) => [shares, heldMs, label, stack]),
+    [
+      [3, 900, undefined, undefined],
+    ],
+  );
+  quick.release();
+  await clock.advance(4_099);
+  assertEquals(leaks, []);
+  await clock.advance(1);
+  assertEquals(leaks.map(({ at, epoch, heldMs, label }) => [at, epoch, heldMs, label]), [
+    [5_000, 1, 5_000, "slow"],
+  ]);
+  assertMatch(must(leaks[0]).stack ?? "", /leak_test\.ts/);
+  await clock.advance(20_000);
+  assertEquals(leaks.map(({ label }) => label), ["slow", "other"]);
+  assertEquals(pool.stats().counters.leaks, 2);
+  slow.release();
+  assertEquals(pool.inspect().map(({ shares }) => shares), [1]);
+  other.release();
+  await pool.close();
+  assertEquals(clock.pending, 0);
+});
+
 test("a pool without leakAfterMs takes no stack, and tells of no leak", async () => {
   const { clock, pool } = setup({ observer: { leaked: () => pool.evict() } });
   const lease = await pool.acquire({ label: "a" });

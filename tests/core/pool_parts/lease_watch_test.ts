@@ -15,6 +15,7 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
   const clock = new VirtualClock();
   const bag = new Bag<string>();
   const count = { leases: 0 };
+  const shares = { nextMs: Infinity };
   const is = { status: "idle" as ConnectionStatus };
   const told: unknown[] = [];
   const looks: number[] = [];
@@ -38,6 +39,7 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
     events,
     leases: () => count.leases,
     looked: (now) => looks.push(now),
+    shares: { look: () => shares.nextMs },
     forgotten: (slot) => bag.move(slot, "gone"),
     registry: engine ? registry : undefined,
   });
@@ -53,7 +55,7 @@ function bench({ leakAfterMs = Infinity, engine = true } = {}) {
     if (!watch.isOn) watch.begin();
     return slot;
   };
-  return { bag, clock, count, is, lend, looks, registered, told, watch };
+  return { bag, clock, count, is, lend, looks, registered, shares, told, watch };
 }
 
 test("LeaseWatch lets go of a lease within a second, and then rests until another is lent (D-36)", async () => {
@@ -148,10 +150,15 @@ test("LeaseWatch tells of leaks also where the engine tells of no collected obje
 });
 
 test("LeaseWatch leaves alone what leases share: that one of them is gone says nothing of the others", async () => {
-  const { clock, lend, registered, told } = bench({ leakAfterMs: 2_000 });
+  const { clock, lend, looks, registered, shares, told } = bench({ leakAfterMs: 2_000 });
   const slot = lend();
+  shares.nextMs = 300;
   await clock.advance(1_000);
   slot.holders = 1;
+  await clock.advance(300);
+  shares.nextMs = Infinity;
+  await clock.advance(300);
+  assertEquals([looks, clock.pending], [[1_000, 1_300, 1_600], 0]);
   for (const { collect } of registered) collect();
   await clock.advance(5_000);
   await Promise.resolve();

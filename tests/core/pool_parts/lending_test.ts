@@ -3,6 +3,7 @@ import { Bag } from "../../../src/core/bag.ts";
 import { Demand } from "../../../src/core/demand.ts";
 import type { Lease } from "../../../src/core/lease.ts";
 import { Lending } from "../../../src/core/lending.ts";
+import { WatchedShare } from "../../../src/core/share_watch.ts";
 import type { Slot } from "../../../src/core/slot.ts";
 import { Trust } from "../../../src/core/trust.ts";
 import { TurnClock } from "../../../src/core/turn_clock.ts";
@@ -62,6 +63,9 @@ function bench(reserved = 0) {
     },
     close: (slot) => bag.move(slot, "closing"),
     watch: { isOn: true, isBusy: false, remembers: true, begin: () => {} },
+    shares: {
+      begin: (slot, site, since, home) => new WatchedShare(slot, site, since, home, () => {}),
+    },
     usage,
     events: SILENT,
     low: () => said.push("low"),
