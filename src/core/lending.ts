@@ -557,8 +557,10 @@ export class Lending<C> {
     } finally {
       this.#serving = false;
     }
-    // What came back meanwhile and cannot be lent without a check.
-    if (this.#bag.counts.idle > 0 && queue.size > 0) this.#wanted();
+    // What came back meanwhile and cannot be lent without a check; and who could share may wait for one more to be opened.
+    if (queue.size > 0 && (this.#bag.counts.idle > 0 || queue.line(reader).shared > 0)) {
+      this.#wanted();
+    }
     return served;
   }
 
