@@ -76,7 +76,7 @@ export class Checking<C> {
     bag.move(slot, "checking");
     const { doubts } = generations;
     const { epoch } = steady;
-    const since = clock.now();
+    const since = slot.begunAt = clock.now();
     const isAlive = await steady.check({ timeoutMs: checkTimeoutMs });
     if (slot.state !== "checking") return;
     const checkMs = clock.now() - since;

@@ -22,6 +22,8 @@ export interface DemandParts<C> {
   readonly queue: Pick<WaiterQueue<C>, "line">;
   /** How many more connections may be shared. */
   readonly commons: { readonly free: number } | undefined;
+  /** Counts connects of a kind that take too long, where connections are shared. */
+  readonly patience: { hanging(reader: boolean): number } | undefined;
 }
 
 /**
@@ -48,15 +50,23 @@ export class Demand<C> {
    * @returns How many.
    */
   of(reader: boolean): number {
-    const { sizes, suspension, queue, commons } = this.#parts;
+    const { sizes, suspension, queue } = this.#parts;
     if (suspension.on) return 0;
     const { size, high, shared, sharedHigh } = queue.line(reader);
     if (size === 0) return 0;
-    const toShare = shared === 0 ? 0 : Math.min(shared, commons?.free ?? 0);
+    const toShare = shared === 0 ? 0 : this.#toShare(shared, reader);
     const count = size - shared + toShare;
     if (sizes.reserved === 0) return count;
     const ofHigh = high - sharedHigh + Math.min(sharedHigh, toShare);
     return Math.min(count, ofHigh + Math.max(0, this.#left));
+  }
+
+  /** How many connections those who share could use: who else waits needs another beside each that may never come. */
+  #toShare(waiting: number, reader: boolean): number {
+    const { commons, patience } = this.#parts;
+    const free = commons?.free ?? 0;
+    if (free === 0 || waiting <= free) return Math.min(waiting, free);
+    return Math.min(waiting, free + (patience?.hanging(reader) ?? 0));
   }
 
   /**

@@ -47,8 +47,11 @@ export interface LendingParts<C> {
   readonly kinds: Pick<Demand<C>, "isInWay"> | undefined;
   /** Connections that leases share. */
   readonly commons: Pick<Commons<C>, "free" | "find" | "ask" | "joined" | "left">;
-  /** Whether another connection comes, or can be opened, for who wants a read-only one, or any. */
-  readonly mayCome: (reader: boolean) => boolean;
+  /**
+   * Whether another connection comes soon, or can be opened, for who wants a read-only one, or any: for who is next, or
+   * has just come.
+   */
+  readonly mayCome: (reader: boolean, waiter: Waiter<C> | undefined) => boolean;
   /** Measures how fast those who wait are served, if anybody asks. */
   readonly rate: Pick<ServiceRate, "served"> | undefined;
   /** Judges what is idle. */
@@ -94,7 +97,7 @@ export class Lending<C> {
   readonly #demand: LendingParts<C>["demand"];
   readonly #kinds: LendingParts<C>["kinds"];
   readonly #commons: LendingParts<C>["commons"];
-  readonly #mayCome: (reader: boolean) => boolean;
+  readonly #mayCome: LendingParts<C>["mayCome"];
   readonly #rate: Pick<ServiceRate, "served"> | undefined;
   readonly #trust: Trust<C>;
   readonly #turn: TurnClock;
@@ -218,12 +221,12 @@ export class Lending<C> {
     return this.takeReady(wish.reader);
   }
 
-  /** As long as more may be shared one that is not; if none comes, the one with the fewest leases. */
-  #findCommon(wish: Wish): Slot<C> | undefined {
+  /** As long as more may be shared one that is not; if none comes soon, the one with the fewest leases. */
+  #findCommon(wish: Wish, waiter?: Waiter<C>): Slot<C> | undefined {
     if (!this.#life.isOpen) return undefined;
     if (this.#commons.free > 0 && this.#demand?.allows(wish) !== false) {
       const slot = this.takeReady(wish.reader);
-      if (slot !== undefined || this.#mayCome(wish.reader)) return slot;
+      if (slot !== undefined || this.#mayCome(wish.reader, waiter)) return slot;
     }
     return this.#commons.find();
   }
@@ -405,7 +408,7 @@ export class Lending<C> {
   #serveNext(last: Slot<C>): void {
     const { head } = this.#line;
     if (head === undefined) return;
-    const ready = this.#suspension.on ? undefined : this.#nextReady(last, head.wish);
+    const ready = this.#suspension.on ? undefined : this.#nextReady(last, head);
     if (ready !== undefined) this.serve(ready);
     else if (this.#bag.counts.idle > 0) this.#wanted();
   }
@@ -504,15 +507,15 @@ export class Lending<C> {
   }
 
   #serveSharedOf(reader: boolean): void {
-    const wish = this.#queue.line(reader).head?.wish;
-    if (wish?.use !== "shared") return;
-    const slot = this.#findCommonOrAsk(wish);
+    const { head } = this.#queue.line(reader);
+    if (head?.wish.use !== "shared") return;
+    const slot = this.#findCommonOrAsk(head);
     if (slot !== undefined) this.serve(slot);
   }
 
   /** {@linkcode Lending.#findCommon}; those that are in doubt are asked for a sign of life if there is none. */
-  #findCommonOrAsk(wish: Wish): Slot<C> | undefined {
-    const slot = this.#findCommon(wish);
+  #findCommonOrAsk(waiter: Waiter<C>): Slot<C> | undefined {
+    const slot = this.#findCommon(waiter.wish, waiter);
     if (slot === undefined) this.#commons.ask();
     return slot;
   }
@@ -552,7 +555,7 @@ export class Lending<C> {
         // Who was served may have given back, or asked again.
         const { head } = queue.line(reader);
         const more = head !== undefined && !this.#suspension.on;
-        ready = more ? this.#nextReady(ready, head.wish) : undefined;
+        ready = more ? this.#nextReady(ready, head) : undefined;
       }
     } finally {
       this.#serving = false;
@@ -565,8 +568,9 @@ export class Lending<C> {
   }
 
   /** What can be lent to who is next: the connection that was lent last, if both share it, else another. */
-  #nextReady(last: Slot<C>, wish: Wish): Slot<C> | undefined {
-    if (wish.use === "shared") return this.#findCommonOrAsk(wish);
+  #nextReady(last: Slot<C>, next: Waiter<C>): Slot<C> | undefined {
+    const { wish } = next;
+    if (wish.use === "shared") return this.#findCommonOrAsk(next);
     return this.#takesWaiter(last) ? last : this.#findIdle(wish);
   }
 

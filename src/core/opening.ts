@@ -176,7 +176,7 @@ export class Opening<C> {
     });
     slot.steady = steady;
     slot.background = background;
-    slot.bornAt = clock.now();
+    slot.bornAt = slot.begunAt = clock.now();
     bag.add(slot);
     events.tell("connecting", { background });
     this.#attempts++;

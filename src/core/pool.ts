@@ -42,6 +42,7 @@ import {
   resolvePoolOptions,
 } from "./options.ts";
 import { Outage } from "./outage.ts";
+import { Patience } from "./patience.ts";
 import type { PersistentContext } from "./persistent_context.ts";
 import { Readiness } from "./readiness.ts";
 import { Refusal } from "./refusal.ts";
@@ -151,6 +152,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #readiness: Readiness<C>;
   readonly #stock: Stock<C>;
   readonly #watch: LeaseWatch<C>;
+  /** Ends the waits of who could share, where connections are shared. */
+  readonly #patience: Patience<C> | undefined;
 
   /**
    * Makes a pool; nothing is opened before the first acquire, but for what `minIdle` says, in the background.
@@ -248,7 +251,16 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       events,
       changed: grow,
     });
-    const demand = new Demand<C>({ sizes, suspension, bag, queue, commons });
+    const patience = this.#patience = shares
+      ? new Patience<C>({
+        clock: turn,
+        sizes,
+        bag,
+        lastConnectMs: () => usage.lastConnectMs,
+        over: grow,
+      })
+      : undefined;
+    const demand = new Demand<C>({ sizes, suspension, bag, queue, commons, patience });
     const rate = this.#rate = resolved.lateWaiters === "refuse" ? new ServiceRate(turn) : undefined;
     this.#refusal = new Refusal<C>({
       options: resolved,
@@ -358,12 +370,14 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       demand: resolved.reserved > 0 ? demand : undefined,
       kinds: hasReaders ? demand : undefined,
       commons,
-      mayCome: (reader) => {
+      mayCome: (reader, waiter) => {
         const { top, readerTop, counts, total } = bag;
-        if (bag.coming(reader) > 0 || (reader ? readerTop : top) !== undefined) return true;
-        // Those of the other kind can make room.
+        if (patience?.isOver(reader, waiter) === true) return false;
+        if (bag.checking(reader) > 0 || (reader ? readerTop : top) !== undefined) return true;
+        // What is being opened fails as the last did, for all that is known. Those of the other kind can make room.
         return !outage.on &&
-          (total < sizes.max || counts.closing > 0 || top !== undefined || readerTop !== undefined);
+          (bag.coming(reader) > 0 || total < sizes.max || counts.closing > 0 || top !== undefined ||
+            readerTop !== undefined);
       },
       rate,
       trust,
@@ -502,9 +516,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
 
   /**
    * Lends a connection together with others, for single statements: `maxShared` connections at most are shared so. As long
-   * as there are fewer, one more is, idle or newly opened; then the one with the fewest leases, never one that is in a
-   * transaction, in doubt, or to be replaced. Where nothing can be shared it is a lease of its own, as `stats().sharing`
-   * and the lease's `shared` tell.
+   * as there are fewer, one more is, idle or newly opened; then, or when opening takes too long, the one with the fewest
+   * leases, never one that is in a transaction, in doubt, or to be replaced. Where nothing can be shared it is a lease of
+   * its own, as `stats().sharing` and the lease's `shared` tell.
    *
    * Who waits for such a lease and who waits for another are served in the order they came; but who waits until a shared
    * connection in doubt has answered holds up nobody who wants another.
@@ -1095,6 +1109,8 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#exchange?.makeRoom();
     // Where one more connection could have come, it may be somebody else's by now.
     if (this.#queue.size > 0) this.#lending.serveShared();
+    const sharer = this.#patience && this.#queue.line(this.#forShared.normal.reader).head;
+    if (sharer?.wish.use === "shared") this.#patience?.begin(sharer);
   }
 
   /** The last one that waited waits no more. */
@@ -1111,6 +1127,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#suspension.on = false;
     this.#scopes?.stop();
     this.#outage.stopWaiting();
+    this.#patience?.stop();
     this.#stock.stop();
     this.#maintenance.stop();
     this.#readiness.refuse(

@@ -61,9 +61,10 @@ export class Removal<C> {
    * @param reason Why; what it was retired for, when not given.
    */
   close(slot: Slot<C>, reason: CloseReason = slot.reason): void {
-    const { bag, freed } = this.#parts;
+    const { clock, bag, freed } = this.#parts;
     this.#tell(slot, reason);
     bag.move(slot, "closing");
+    slot.begunAt = clock.now();
     slot.steady?.close().then(() => {
       this.drop(slot);
       freed();

@@ -55,6 +55,8 @@ export class Slot<C> {
   /** When its connect began, and when that was over, by the pool's turn clock. */
   bornAt = 0;
   openedAt = 0;
+  /** When its connect, its check or its close began, by the pool's turn clock. */
+  begunAt = 0;
   /** Whether nobody waited for its connect. */
   background = false;
   /** Whether it is lent to somebody of high priority. */

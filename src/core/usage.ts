@@ -26,10 +26,16 @@ export class Usage<C> {
   #quick = 0;
   /** How long connections were shared. */
   #sharedMs = 0;
+  #lastConnectMs = 0;
 
   /** @param bag The books. */
   constructor(bag: Pick<Bag<C>, "slots" | "counts">) {
     this.#bag = bag;
+  }
+
+  /** How long the last connect took, in milliseconds. */
+  get lastConnectMs(): number {
+    return this.#lastConnectMs;
   }
 
   /** Leases and single statements so far. */
@@ -108,6 +114,7 @@ export class Usage<C> {
    * @param ms How long that took.
    */
   connected(ms: number): void {
+    this.#lastConnectMs = ms;
     this.#connected.record(ms);
   }
 

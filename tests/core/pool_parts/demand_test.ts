@@ -19,7 +19,15 @@ function bench(max: number, reserved = 0) {
   const queue = new WaiterQueue<string>(new VirtualClock(), () => {});
   const commons = { free: 2 };
   const suspension = { on: false };
-  const demand = new Demand<string>({ sizes: { max, reserved }, suspension, bag, queue, commons });
+  const patience = { hanging: () => 0 };
+  const demand = new Demand<string>({
+    sizes: { max, reserved },
+    suspension,
+    bag,
+    queue,
+    commons,
+    patience,
+  });
   const wait = (wish: Wish, since = 0) =>
     queue.push(new Waiter<string>(() => {}, () => {}, Infinity, Infinity, wish, since));
   const add = (state: SlotState, reader = false): Slot<string> => {
@@ -28,7 +36,7 @@ function bench(max: number, reserved = 0) {
     bag.move(slot, state);
     return slot;
   };
-  return { add, bag, commons, demand, queue, suspension, wait };
+  return { add, bag, commons, demand, patience, queue, suspension, wait };
 }
 
 test("Demand counts one connection for each who waits, and none while nothing is lent", () => {
@@ -47,6 +55,19 @@ test("Demand counts for those who share no more than may be shared", () => {
   assertEquals(demand.of(false), 3);
   commons.free = 0;
   assertEquals(demand.of(false), 1);
+});
+
+test("Demand counts one more for each connect that hangs, but no more than wait, and none if none may be shared", () => {
+  const { commons, demand, patience, wait } = bench(5);
+  patience.hanging = () => 2;
+  wait(FOR_MANY.normal);
+  assertEquals(demand.of(false), 1);
+  for (let i = 0; i < 2; i++) wait(FOR_MANY.normal);
+  assertEquals(demand.of(false), 3);
+  for (let i = 0; i < 100; i++) wait(FOR_MANY.normal);
+  assertEquals(demand.of(false), 4);
+  commons.free = 0;
+  assertEquals(demand.of(false), 0);
 });
 
 test("Demand leaves what is reserved to those of high priority", () => {

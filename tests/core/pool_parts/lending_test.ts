@@ -35,7 +35,7 @@ function bench(reserved = 0) {
     bag,
     queue,
     demand: reserved > 0
-      ? new Demand({ sizes, suspension, bag, queue, commons: undefined })
+      ? new Demand({ sizes, suspension, bag, queue, commons: undefined, patience: undefined })
       : undefined,
     kinds: undefined,
     commons: {
