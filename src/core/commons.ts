@@ -29,6 +29,10 @@ export interface CommonsParts<C> {
   readonly events: Pick<Events, "tell">;
   /** Somebody who waits can have one now, or has to get another. */
   readonly changed: () => void;
+  /** One was asked, and all are served who could be: who waits for no more than the answer waits in vain. */
+  readonly asked: (reader: boolean) => void;
+  /** One was asked that its last holder had left meanwhile, and the server gave a sign of life, or did not. */
+  readonly adopted: (slot: Slot<C>, ok: boolean) => void;
 }
 
 /**
@@ -46,6 +50,8 @@ export class Commons<C> {
   /** The first `maxShared` of those that can take leases do. */
   readonly #slots: Slot<C>[] = [];
   readonly #asking = new Set<Slot<C>>();
+  /** Those that are asked, and that nobody holds any more. */
+  readonly #adopted = new Set<Slot<C>>();
   #leases = 0;
   /** The one that has just answered. */
   #answered: Slot<C> | undefined;
@@ -63,6 +69,11 @@ export class Commons<C> {
   /** How many shared leases there are. */
   get leases(): number {
     return this.#leases;
+  }
+
+  /** How many connections are being asked for a sign of life. */
+  get asking(): number {
+    return this.#asking.size;
   }
 
   /** How many more connections may be shared. Those that take no more leases do not count. */
@@ -121,7 +132,8 @@ export class Commons<C> {
   }
 
   async #ask(slot: Slot<C>): Promise<void> {
-    const { driver, clock, checkTimeoutMs, generations, events, changed } = this.#parts;
+    const { driver, clock, checkTimeoutMs, generations, events, changed, asked, adopted } =
+      this.#parts;
     const { connection, steady } = slot;
     if (connection === undefined) return;
     this.#asking.add(slot);
@@ -139,19 +151,36 @@ export class Commons<C> {
       ok = false;
     }
     this.#asking.delete(slot);
-    if (slot.holders === 0) return;
+    const isAdopted = this.#adopted.delete(slot) && slot.state === "checking";
+    if (slot.holders === 0 && !isAdopted) return;
     events.tell("checked", { epoch, purpose: "lend", ok, checkMs: clock.now() - since });
     if (ok) {
       slot.cleared = doubts;
       slot.idleSince = clock.now();
-      this.#answered = slot;
-    } else {
+    }
+    if (isAdopted) return adopted(slot, ok);
+    if (ok) this.#answered = slot;
+    else {
       slot.retiring = true;
       slot.reason = "unanswered";
       slot.plainUntil = 0;
     }
     changed();
     this.#answered = undefined;
+    asked(slot.reader);
+  }
+
+  /**
+   * The last one who had a connection has left it. If it is being asked for a sign of life, that it is busy says nothing, and
+   * somebody waits for it.
+   *
+   * @param slot Its slot.
+   * @returns Whether it is to be kept, as being checked, until it is told of as adopted.
+   */
+  adopts(slot: Slot<C>): boolean {
+    if (!this.#asking.has(slot)) return false;
+    this.#adopted.add(slot);
+    return true;
   }
 
   /**

@@ -46,7 +46,7 @@ export interface LendingParts<C> {
   /** Tells what has to make room; only where there is more than one kind. */
   readonly kinds: Pick<Demand<C>, "isInWay"> | undefined;
   /** Connections that leases share. */
-  readonly commons: Pick<Commons<C>, "free" | "find" | "ask" | "joined" | "left">;
+  readonly commons: Pick<Commons<C>, "free" | "find" | "ask" | "joined" | "left" | "adopts">;
   /**
    * Whether another connection comes soon, or can be opened, for who wants a read-only one, or any: for who is next, or
    * has just come.
@@ -497,6 +497,19 @@ export class Lending<C> {
    */
   leftToHolders(slot: Slot<C>): boolean {
     return this.#commons.left(slot);
+  }
+
+  /**
+   * The last of those who share a connection has left it, and it is busy.
+   *
+   * @param slot Its slot.
+   * @returns Whether it is so because it is asked for a sign of life: it is being checked then.
+   */
+  isStillAsked(slot: Slot<C>): boolean {
+    if (!this.#commons.adopts(slot)) return false;
+    this.#bag.move(slot, "checking");
+    slot.begunAt = slot.usedAt = this.#turn.now();
+    return true;
   }
 
   /** Serves those who wait for a connection to be shared, if one can be had without another being given back. */

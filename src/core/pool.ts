@@ -145,6 +145,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
   readonly #waiting: Waiting<C>;
   readonly #refusal: Refusal<C>;
   readonly #lending: Lending<C>;
+  #returning: Returning<C> | undefined;
   readonly #checking: Checking<C>;
   readonly #opening: Opening<C>;
   readonly #shrinking: Shrinking<C>;
@@ -250,6 +251,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       generations,
       events,
       changed: grow,
+      asked: (reader) => this.#refusal.asked(reader),
+      adopted: (slot, ok) => {
+        if (!ok) return this.#losses.unanswered(slot);
+        generations.answered();
+        this.#returning?.takeBackAsked(slot);
+      },
     });
     const patience = this.#patience = shares
       ? new Patience<C>({
@@ -384,7 +391,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       turn,
       multiplexer,
       home: (lending) =>
-        new Returning<C>({
+        this.#returning = new Returning<C>({
           driver,
           options: resolved,
           clock: turn,

@@ -41,8 +41,8 @@ export interface RefusalParts<C> {
   readonly bag: Pick<Bag<C>, "slots" | "counts" | "coming" | "idleOf" | "total" | "usedHigh">;
   /** Who waits. */
   readonly queue: Pick<WaiterQueue<C>, "all" | "has" | "line" | "size">;
-  /** How many more connections may be shared. */
-  readonly commons: { readonly free: number };
+  /** How many more connections may be shared, and how many that are have been asked for a sign of life. */
+  readonly commons: { readonly free: number; readonly asking: number };
   /** Tells how long a newcomer will wait, if that may be a reason. */
   readonly rate: Pick<ServiceRate, "tooLongMs"> | undefined;
   /** Whether the server can be had. */
@@ -172,6 +172,22 @@ export class Refusal<C> {
     readiness.refuse((timeoutMs) => timeoutMs === 0, unavailable);
     this.#refuse((waiter) => waiter.timeoutMs === 0, unavailable);
     for (const reader of KINDS) if (this.#failsFast(reader)) this.#refuseUnavailable(reader);
+  }
+
+  /**
+   * A shared connection was asked for a sign of life, and took no more leases: refuses who must not queue and has waited for
+   * the answer, unless there is something else under way.
+   *
+   * @param reader Whether it was read-only.
+   */
+  asked(reader: boolean): void {
+    const { bag, queue, commons, stats } = this.#parts;
+    const { size, shared } = queue.line(reader);
+    if (shared === 0 || commons.asking > 0 || bag.coming(reader) > size - shared) return;
+    this.#refuse(
+      ({ timeoutMs, wish }) => timeoutMs === 0 && wish.use === "shared",
+      () => new TooManyConnectionsError(stats()),
+    );
   }
 
   /** Nothing is lent any more for the time being: refuses who must not queue. */

@@ -35,7 +35,7 @@ export interface ReturningParts<C> {
   /** Lends on what can. */
   readonly lending: Pick<
     Lending<C>,
-    "passOn" | "offer" | "welcome" | "leftToOthers" | "leftToHolders"
+    "passOn" | "offer" | "welcome" | "leftToOthers" | "leftToHolders" | "isStillAsked"
   >;
   /** Counts and measures. */
   readonly usage: Pick<Usage<C>, "over">;
@@ -91,10 +91,33 @@ export class Returning<C> implements LeaseHome<C> {
       return lending.offer(slot);
     }
     if (status === "busy" || status === "unknown") {
-      return this.#parts.removal.destroy(slot, "dirty");
+      return this.#takeBackBusy(slot, now, isHeld);
     }
     this.#usage.over(slot, now, isHeld || isPacked);
     this.#takeBackWithCare(slot, status, isPacked);
+  }
+
+  #takeBackBusy(slot: Slot<C>, now: number, isHeld: boolean): void {
+    const { removal, isLendable, left } = this.#parts;
+    if (isHeld && isLendable(slot) && this.#lending.isStillAsked(slot)) {
+      this.#usage.over(slot, now, true);
+      return left();
+    }
+    removal.destroy(slot, "dirty");
+  }
+
+  /**
+   * Takes a connection back that was left while it was asked for a sign of life, and has given one.
+   *
+   * @param slot Its slot; being checked until now.
+   */
+  takeBackAsked(slot: Slot<C>): void {
+    const { connection } = slot;
+    if (connection === undefined) return;
+    const status = this.#driver.status(connection);
+    // By a statement that was sent after it was asked.
+    if (status === "busy" || status === "unknown") this.#parts.removal.destroy(slot, "dirty");
+    else this.#takeBackWithCare(slot, status, false);
   }
 
   #takeBackWithCare(slot: Slot<C>, status: ConnectionStatus, isPacked: boolean): void {

@@ -44,6 +44,7 @@ function bench(reserved = 0) {
       ask: () => {},
       joined: () => {},
       left: () => false,
+      adopts: () => false,
     },
     mayCome: () => false,
     rate: { served: (waiting) => left.push(waiting) },

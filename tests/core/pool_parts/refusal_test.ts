@@ -36,7 +36,7 @@ function bench(options: Limits = {}) {
     readiness: { refuse: () => {} },
     bag,
     queue,
-    commons: { free: 0 },
+    commons: { free: 0, asking: 0 },
     rate: { tooLongMs: (ahead) => ahead > 0 ? estimate.ms : undefined },
     outage,
     isLendable: ({ generation }) => generation === 0,

@@ -41,6 +41,7 @@ async function bench(reset: ResetLevel = "rollback") {
       welcome: say("welcome"),
       leftToOthers: () => is.shared,
       leftToHolders: () => true,
+      isStillAsked: () => false,
     },
     usage: UNMEASURED,
     events: SILENT,
