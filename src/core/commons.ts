@@ -29,8 +29,6 @@ export interface CommonsParts<C> {
   readonly events: Pick<Events, "tell">;
   /** Somebody who waits can have one now, or has to get another. */
   readonly changed: () => void;
-  /** One was asked, and all are served who could be: who waits for no more than the answer waits in vain. */
-  readonly asked: (reader: boolean) => void;
   /** One was asked that its last holder had left meanwhile, and the server gave a sign of life, or did not. */
   readonly adopted: (slot: Slot<C>, ok: boolean) => void;
 }
@@ -132,8 +130,7 @@ export class Commons<C> {
   }
 
   async #ask(slot: Slot<C>): Promise<void> {
-    const { driver, clock, checkTimeoutMs, generations, events, changed, asked, adopted } =
-      this.#parts;
+    const { driver, clock, checkTimeoutMs, generations, events, changed, adopted } = this.#parts;
     const { connection, steady } = slot;
     if (connection === undefined) return;
     this.#asking.add(slot);
@@ -167,7 +164,6 @@ export class Commons<C> {
     }
     changed();
     this.#answered = undefined;
-    asked(slot.reader);
   }
 
   /**

@@ -251,7 +251,6 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       generations,
       events,
       changed: grow,
-      asked: (reader) => this.#refusal.asked(reader),
       adopted: (slot, ok) => {
         if (!ok) return this.#losses.unanswered(slot);
         generations.answered();
@@ -1116,8 +1115,15 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
     this.#exchange?.makeRoom();
     // Where one more connection could have come, it may be somebody else's by now.
     if (this.#queue.size > 0) this.#lending.serveShared();
-    const sharer = this.#patience && this.#queue.line(this.#forShared.normal.reader).head;
-    if (sharer?.wish.use === "shared") this.#patience?.begin(sharer);
+    if (this.#patience !== undefined) this.#lookAfterSharers(this.#patience);
+  }
+
+  /** Sees to it that who waits to share does not wait for too long. */
+  #lookAfterSharers(patience: Patience<C>): void {
+    const line = this.#queue.line(this.#forShared.normal.reader);
+    if (line.sharedNow > 0 && this.#lending.mayServe) this.#refusal.inVain();
+    const { head } = line;
+    if (head?.wish.use === "shared") patience.begin(head);
   }
 
   /** The last one that waited waits no more. */

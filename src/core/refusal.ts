@@ -114,16 +114,16 @@ export class Refusal<C> {
   #coming(wish: Wish): number {
     const { sizes, bag, commons, room, outage, suspension } = this.#parts;
     if (suspension.on) return 0;
-    // Those that are shared are being asked for a sign of life.
-    if (wish.use === "shared" && commons.free === 0) return Infinity;
+    // One of those that are shared is being asked for a sign of life; who wants one alone and waits before gets none of it.
+    const shared = wish.use === "shared" && commons.free === 0 ? 1 : 0;
     const { connecting, used } = bag.counts;
     const coming = bag.coming(wish.reader) + bag.idleOf(wish.reader);
     // Idle ones of the other kind make room.
     const free = room() + bag.idleOf(!wish.reader);
     const opening = !outage.on ? free : connecting > 0 || !outage.mayTry ? 0 : Math.min(1, free);
-    if (sizes.reserved === 0 || wish.high) return coming + opening;
+    if (sizes.reserved === 0 || wish.high) return coming + opening + shared;
     const allowed = sizes.max - sizes.reserved - (used - bag.usedHigh);
-    return Math.min(coming + opening, Math.max(0, allowed));
+    return Math.min(coming + opening, Math.max(0, allowed)) + shared;
   }
 
   /** Whether a newcomer would surely wait in vain, where that is told at once. */
@@ -175,15 +175,13 @@ export class Refusal<C> {
   }
 
   /**
-   * A shared connection was asked for a sign of life, and took no more leases: refuses who must not queue and has waited for
-   * the answer, unless there is something else under way.
-   *
-   * @param reader Whether it was read-only.
+   * All are served who could be: refuses who must not queue and waits to share, if nothing is under way any more. What was may
+   * have gone to others, may take no more leases, or has not answered.
    */
-  asked(reader: boolean): void {
-    const { bag, queue, commons, stats } = this.#parts;
-    const { size, shared } = queue.line(reader);
-    if (shared === 0 || commons.asking > 0 || bag.coming(reader) > size - shared) return;
+  inVain(): void {
+    const { bag, commons, stats } = this.#parts;
+    const { connecting, checking, closing } = bag.counts;
+    if (commons.asking + connecting + checking + closing > 0) return;
     this.#refuse(
       ({ timeoutMs, wish }) => timeoutMs === 0 && wish.use === "shared",
       () => new TooManyConnectionsError(stats()),

@@ -16,8 +16,9 @@ export class WaiterLine<C> {
   high = 0;
   /** How many of them take a connection that others have, too, for as long as they like. */
   shared = 0;
-  /** How many of those are of high priority. */
+  /** How many of those are of high priority, and how many must not queue. */
   sharedHigh = 0;
+  sharedNow = 0;
   #tail: Waiter<C> | undefined = undefined;
   #lastHigh: Waiter<C> | undefined = undefined;
 
@@ -38,7 +39,7 @@ export class WaiterLine<C> {
    */
   push(waiter: Waiter<C>): void {
     const { wish } = waiter;
-    if (wish.use === "shared") this.#countShared(wish.high, 1);
+    if (wish.use === "shared") this.#countShared(waiter, 1);
     if (wish.high) this.#pushHigh(waiter);
     else this.append(waiter);
   }
@@ -90,9 +91,10 @@ export class WaiterLine<C> {
     return waiter;
   }
 
-  #countShared(high: boolean, count: number): void {
+  #countShared({ wish, timeoutMs }: Waiter<C>, count: number): void {
     this.shared += count;
-    if (high) this.sharedHigh += count;
+    if (wish.high) this.sharedHigh += count;
+    if (timeoutMs === 0) this.sharedNow += count;
   }
 
   #pushHigh(waiter: Waiter<C>): void {
@@ -123,7 +125,7 @@ export class WaiterLine<C> {
     waiter.next = waiter.previous = undefined;
     this.size--;
     const { use, high } = waiter.wish;
-    if (use === "shared") this.#countShared(high, -1);
+    if (use === "shared") this.#countShared(waiter, -1);
     if (!high) return;
     this.high--;
     if (waiter === this.#lastHigh) this.#lastHigh = previous;

@@ -23,6 +23,8 @@ const PATIENCE_MS = 100;
 interface Ask {
   readonly number: number;
   readonly shared: boolean;
+  /** Whether it must not queue. */
+  readonly never: boolean;
   readonly abort: AbortController;
   lease?: Lease<FakeConnection> | SharedLease<FakeConnection>;
   connection?: FakeConnection;
@@ -101,7 +103,7 @@ class SharingWorld {
         }
         break;
       case 11:
-        this.#driver.hold(choice % 2 === 0 ? "ping" : "connect", 1);
+        this.#mute(choice);
         break;
       case 12:
         for (const each of this.#driver.connections) this.#condemned.add(each);
@@ -130,6 +132,14 @@ class SharingWorld {
         if (holder !== undefined) this.#giveBack(holder, choice);
     }
     if (choice % 4 > 0) await this.#settle();
+  }
+
+  /** A call is not answered, or is after all. */
+  #mute(choice: number): void {
+    const call = pick(this.#driver.held(), choice);
+    if (choice % 4 < 2) this.#driver.hold(choice % 2 === 0 ? "ping" : "connect", 1);
+    else if (choice % 4 === 2) call?.answer();
+    else call?.refuse();
   }
 
   /** Many who share at a time: what they get is on no more connections than may be shared. */
@@ -163,10 +173,15 @@ class SharingWorld {
 
   #ask(shared: boolean, choice: number): Ask {
     const abort = new AbortController();
-    const ask: Ask = { number: this.#asks++, shared, abort };
+    const never = choice % 11 === 0;
+    const ask: Ask = { number: this.#asks++, shared, never, abort };
     this.#waiting.push(ask);
     const priority = choice % 5 === 0 ? "high" : "normal";
-    const options = { signal: abort.signal, priority } as const;
+    const options = {
+      signal: abort.signal,
+      priority,
+      ...(never ? { timeoutMs: 0 } : {}),
+    } as const;
     const acquire = shared ? this.#pool.acquireShared(options) : this.#pool.acquire(options);
     acquire.then((lease) => {
       this.#leave(ask);
@@ -220,6 +235,8 @@ class SharingWorld {
     const sound = [...this.#taking()].filter(isSound).length;
     const onlyShared = this.#waiting.every(({ shared }) => shared);
     const isAsked = this.#driver.held("ping").length > 0;
+    const isNever = this.#waiting.some(({ shared, never }) => shared && never);
+    demand(!isNever || isAsked || connecting + closing > 0, "somebody queues who must not");
     const now = this.#clock.now();
     const hanging = this.#driver.held("connect");
     for (const call of hanging) if (!this.#hangs.has(call)) this.#hangs.set(call, now);

@@ -29,6 +29,37 @@ test("Who must not queue is refused when the shared connection that was asked gi
   assertEquals(patient.value?.connection.id, 2);
 });
 
+test("Who must not queue is refused when somebody waits before who wants a connection alone", async () => {
+  const { clock, driver, pool } = sharing({ max: 2 });
+  const leases = [await pool.acquireShared(), await pool.acquire()];
+  const alone = watch(pool.acquire());
+  const never = watch(pool.acquireShared({ timeoutMs: 0 }));
+  await clock.settle();
+  assertInstanceOf(never.error, TooManyConnectionsError);
+  leases[1]?.release();
+  await clock.settle();
+  must(alone.value).release();
+  // Unless something comes for that one.
+  pool.evict(({ epoch }) => epoch === 2);
+  await clock.settle();
+  driver.hold("connect", 1);
+  const next = [watch(pool.acquire()), watch(pool.acquireShared({ timeoutMs: 0 }))];
+  await clock.settle();
+  driver.held("connect")[0]?.answer();
+  await clock.settle();
+  assertEquals(next.map(({ value }) => value?.connection.id), [3, 1]);
+  for (const lease of [must(leases[0]), ...next.map(({ value }) => must(value))]) lease.release();
+});
+
+test("Who must not queue is refused when those before have worn out what came", async () => {
+  const { clock, pool } = sharing({ maxUses: 2 });
+  const shares = [0, 0, 0].map((timeoutMs) => watch(pool.acquireShared({ timeoutMs })));
+  await clock.settle();
+  assertEquals(shares.map(({ state }) => state), ["fulfilled", "fulfilled", "rejected"]);
+  assertInstanceOf(shares[2]?.error, TooManyConnectionsError);
+  for (const { value } of shares) value?.release();
+});
+
 test("Who must not queue is not refused while another shared connection is asked, or one comes", async () => {
   for (const max of [2, 3]) {
     const { clock, driver, pool } = sharing({ max, maxShared: 2 });
