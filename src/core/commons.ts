@@ -69,9 +69,9 @@ export class Commons<C> {
     return this.#leases;
   }
 
-  /** How many connections are being asked for a sign of life. */
+  /** How many shared connections are being asked for a sign of life; the answer of one that is gone nobody waits for. */
   get asking(): number {
-    return this.#asking.size;
+    return this.#slots.filter((slot) => this.#asking.has(slot)).length;
   }
 
   /** How many more connections may be shared. Those that take no more leases do not count. */

@@ -236,7 +236,12 @@ class SharingWorld {
     const onlyShared = this.#waiting.every(({ shared }) => shared);
     const isAsked = this.#driver.held("ping").length > 0;
     const isNever = this.#waiting.some(({ shared, never }) => shared && never);
-    demand(!isNever || isAsked || connecting + closing > 0, "somebody queues who must not");
+    // A question may be behind a statement.
+    const isBusy = [...common].some((connection) =>
+      connection !== undefined && this.#driver.status(connection) === "busy"
+    );
+    const isUnderWay = isAsked || isBusy || connecting + closing > 0;
+    demand(!isNever || isUnderWay, "somebody queues who must not");
     const now = this.#clock.now();
     const hanging = this.#driver.held("connect");
     for (const call of hanging) if (!this.#hangs.has(call)) this.#hangs.set(call, now);

@@ -51,6 +51,20 @@ test("Who must not queue is refused when somebody waits before who wants a conne
   for (const lease of [must(leases[0]), ...next.map(({ value }) => must(value))]) lease.release();
 });
 
+test("Who must not queue is refused when the shared connection that was asked is gone, and there is room for none", async () => {
+  const { clock, driver, pool } = sharing({ max: 3 });
+  const leases = [await pool.acquireShared(), await pool.acquire(), await pool.acquire()];
+  await clock.advance(QUIET_MS);
+  driver.hold("ping", 1);
+  const never = watch(pool.acquireShared({ timeoutMs: 0 }));
+  await clock.settle();
+  pool.resize(2);
+  leases[0]?.release();
+  await clock.settle();
+  assertInstanceOf(never.error, TooManyConnectionsError);
+  for (const lease of leases) lease.release();
+});
+
 test("Who must not queue is refused when those before have worn out what came", async () => {
   const { clock, pool } = sharing({ maxUses: 2 });
   const shares = [0, 0, 0].map((timeoutMs) => watch(pool.acquireShared({ timeoutMs })));
