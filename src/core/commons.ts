@@ -217,18 +217,18 @@ export class Commons<C> {
   }
 
   /**
-   * Has the connection with the fewest leases take no more, so that its place becomes free some time.
-   *
-   * @returns Whether there is one.
+   * Has the connection with the fewest leases take no more, so that its place becomes free some time. Does nothing while
+   * another was given up that is still held: those who share need one, too.
    */
-  giveUpOne(): boolean {
-    const slot = this.#slots.filter((slot) => !slot.retiring)
+  giveUpOne(): void {
+    const slots = this.#slots;
+    if (slots.some(({ retiring, reason }) => retiring && reason === "exchanged")) return;
+    const slot = slots.filter(({ retiring }) => !retiring)
       .sort((a, b) => a.holders - b.holders)[0];
-    if (slot === undefined) return false;
+    if (slot === undefined) return;
     slot.retiring = true;
     slot.reason = "exchanged";
     slot.plainUntil = 0;
-    return true;
   }
 
   /** One more is shared, instead of those that take no leases now: if they could later, they would be one too many. */

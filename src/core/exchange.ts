@@ -48,7 +48,7 @@ export class Exchange<C> {
       const slot = bag.oldestIdle(!reader);
       if (slot !== undefined) removal.close(slot, "exchanged");
       // Else those who share could go on for ever among themselves.
-      else if (!reader && bag.readers === bag.total) return void commons.giveUpOne();
+      else if (!reader && bag.readers === bag.total) return commons.giveUpOne();
       else return;
     }
   }

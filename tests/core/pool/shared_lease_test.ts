@@ -382,6 +382,27 @@ test("Those who share cannot keep a pool to themselves for ever", async () => {
   assertEquals(writer.state, "fulfilled");
 });
 
+test("One who waits for the other kind takes no more than one connection from those who share", async () => {
+  const { clock, driver, pool } = sharing({ max: 2, maxShared: 2 }, true);
+  const [one, two] = [await pool.acquireShared(), await pool.acquireShared()];
+  const writers = [watch(pool.acquire()), watch(pool.acquire())];
+  const next = [watch(pool.acquireShared()), watch(pool.acquireShared())];
+  await clock.settle();
+  assertEquals(next.map(({ value }) => value?.connection.id), [2, 2]);
+  one.release();
+  await clock.settle();
+  assertEquals(writers.map(({ state }) => state), ["fulfilled", "pending"]);
+  const last = watch(pool.acquireShared());
+  await clock.settle();
+  assertEquals([last.value?.connection.id, driver.peak], [2, 2]);
+  must(writers[0]?.value).release();
+  await clock.settle();
+  assertEquals(writers[1]?.state, "fulfilled");
+  for (const lease of [two, ...[...next, last, writers[1]].map((seen) => must(seen?.value))]) {
+    lease.release();
+  }
+});
+
 test("A login that is refused to readers refuses readers alone", async () => {
   const { clock, driver, pool } = sharing({}, true);
   driver.refuse("connect", 1, new FakeError("rejected", "wrong credentials"));
