@@ -23,6 +23,8 @@ export interface CommonsParts<C> {
   readonly clock: Clock;
   /** Judges connections. */
   readonly trust: Pick<Trust<C>, "isTrusted" | "isRestless">;
+  /** Whether the server cannot be had now. */
+  readonly outage: { readonly on: boolean };
   /** Counts the doubts. */
   readonly generations: { readonly doubts: number };
   /** Who watches. */
@@ -92,9 +94,12 @@ export class Commons<C> {
   }
 
   #takes(slot: Slot<C>): boolean {
-    const { connection, retiring } = slot;
-    if (retiring || connection === undefined) return false;
-    const status = this.#parts.driver.status(connection);
+    const { connection, retiring, reason } = slot;
+    if (connection === undefined) return false;
+    const { driver, outage } = this.#parts;
+    // An old connection is better than none.
+    if (retiring && !(outage.on && reason === "worn")) return false;
+    const status = driver.status(connection);
     return status === "idle" || status === "busy";
   }
 

@@ -76,6 +76,8 @@ export interface LendingParts<C> {
   readonly events: Events;
   /** Called when fewer are idle than there should be. */
   readonly low: () => void;
+  /** A worn connection is in use for want of another, read-only or not. */
+  readonly replaceLater: (reader: boolean) => void;
   /** Called when nobody waits any more. */
   readonly emptied: () => void;
   /** Called when somebody waits for what cannot be lent as it is. */
@@ -112,6 +114,7 @@ export class Lending<C> {
   readonly #usage: Usage<C>;
   readonly #events: Events;
   readonly #low: () => void;
+  readonly #replaceLater: (reader: boolean) => void;
   readonly #emptied: () => void;
   readonly #wanted: () => void;
   /** Whether {@linkcode Lending.serve} is on the stack. */
@@ -150,6 +153,7 @@ export class Lending<C> {
     this.#usage = parts.usage;
     this.#events = parts.events;
     this.#low = parts.low;
+    this.#replaceLater = parts.replaceLater;
     this.#emptied = parts.emptied;
     this.#wanted = parts.wanted;
     this.#line = parts.queue.line(false);
@@ -308,6 +312,7 @@ export class Lending<C> {
       : new PoolLease(share, slot);
     // Else one that somebody always has would never come to its end.
     this.#trust.isWornByNow(slot);
+    if (slot.retiring) this.#replaceLater(slot.reader);
     return lease;
   }
 

@@ -248,6 +248,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       checkTimeoutMs: resolved.checkTimeoutMs,
       clock: turn,
       trust,
+      outage,
       generations,
       events,
       changed: grow,
@@ -413,6 +414,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       usage,
       events,
       low: () => this.#opening.grow(),
+      replaceLater: (reader) => this.#opening.replaceLater(reader),
       emptied,
       wanted: grow,
     });

@@ -325,6 +325,25 @@ test("A worn connection takes no more leases, and goes when the last one leaves 
   assertEquals([driver.counts.close, pool.stats().total], [1, 1]);
 });
 
+test("A worn connection takes leases all the same while the server cannot be had", async () => {
+  const { clock, driver, pool } = sharing({ max: 2, maxShared: 1, maxUses: 2 });
+  const leases = [await pool.acquireShared(), await pool.acquireShared()];
+  driver.refuse("connect");
+  const waiting = watch(pool.acquireShared());
+  await clock.settle();
+  const next = watch(pool.acquireShared());
+  await clock.settle();
+  assertEquals([waiting.value?.connection.id, next.value?.connection.id], [1, 1]);
+  driver.restore();
+  await clock.advance(800);
+  // Whether it is over is found out meanwhile, and then another is shared in place of that one.
+  leases.push(await pool.acquireShared());
+  await clock.settle();
+  leases.push(await pool.acquireShared());
+  assertEquals(ids(leases), [1, 1, 1, 2]);
+  for (const lease of [...leases, must(waiting.value), must(next.value)]) lease.release();
+});
+
 // Where read-only connections are a kind of their own
 
 test("A full pool closes an idle connection of the other kind for who waits, and has never more than max (A-06, A-07)", async () => {

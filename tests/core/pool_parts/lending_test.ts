@@ -70,6 +70,7 @@ function bench(reserved = 0) {
     usage,
     events: SILENT,
     low: () => said.push("low"),
+    replaceLater: () => said.push("replace"),
     emptied: () => said.push("emptied"),
     wanted: () => said.push("wanted"),
   });
