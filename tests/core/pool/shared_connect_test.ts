@@ -129,6 +129,20 @@ test("Connects that take their time are waited for as long as is usual there", a
   for (const share of [first, ...second]) must(share?.value).release();
 });
 
+test("Nobody who could share waits for a connect for longer than a second, whatever is usual there", async () => {
+  const bench = sharing();
+  const { clock, driver } = bench;
+  driver.delay("connect", 3_000);
+  const first = ask(bench, 1);
+  await clock.advance(3_000);
+  const second = ask(bench, 1);
+  await clock.advance(999);
+  assertEquals(ids(second), [undefined]);
+  await clock.advance(1);
+  assertEquals(ids(second), [1]);
+  for (const share of [...first, ...second]) must(share.value).release();
+});
+
 test("Who could share does not wait for a connect longer than half of its time", async () => {
   const { clock, driver, pool } = sharing();
   const first = await pool.acquireShared();
