@@ -63,7 +63,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   readonly #parts: PersistentParts<C>;
   readonly #turns = new Turns();
   readonly #source: ScopeSource<C> = {
-    lend: (lent, refused, label) => this.#lend(lent, refused, label),
+    lend: (lent, refused, label, timeoutMs) => this.#lend(lent, refused, label, timeoutMs),
     takeBack: (lease) => this.#takeBack(lease),
     over: () => this.#over(),
   };
@@ -188,11 +188,12 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     label: string,
+    timeoutMs: number | undefined,
   ): () => void {
     const { keeping } = this.#parts;
     const lease = this.#lease;
     if (lease === undefined || !keeping.mayStay(lease)) {
-      return this.#lendAnother(lent, refused, label);
+      return this.#lendAnother(lent, refused, label, timeoutMs);
     }
     if (this.#check === undefined && !keeping.isInDoubt(lease, this.idleMs)) {
       keeping.usedAgain(lease);
@@ -206,7 +207,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
       if (answers && keeping.mayStay(lease)) {
         keeping.usedAgain(lease);
         lent(lease);
-      } else cancel = this.#lendAnother(lent, refused, label);
+      } else cancel = this.#lendAnother(lent, refused, label, timeoutMs);
     });
     return () => {
       cancelled = true;
@@ -227,6 +228,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     label: string,
+    timeoutMs: number | undefined,
   ): () => void {
     this.#release();
     return this.#parts.source.lend(
@@ -236,6 +238,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
       },
       refused,
       label,
+      timeoutMs,
     );
   }
 

@@ -869,9 +869,10 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
-        lend: (lent, refused, label) => {
+        lend: (lent, refused, label, timeoutMs) => {
           const site = this.#siteOf(label) ?? { label, stack: undefined };
-          const waiter = this.#lend(lent, refused, undefined, FOR_ONE, site);
+          const options = timeoutMs === undefined ? undefined : { timeoutMs };
+          const waiter = this.#lend(lent, refused, options, FOR_ONE, site);
           return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
         },
         takeBack: (lease) => lease.release(),

@@ -34,12 +34,14 @@ export interface ScopeSource<C> {
    * @param lent Receives the lease; may be called before `lend` returns.
    * @param refused Receives the error; may be called before `lend` returns.
    * @param label Name of the scope.
+   * @param timeoutMs Deadline of the wait, in milliseconds; the source's own, when not given.
    * @returns Ends the wait.
    */
   lend(
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
     label: string,
+    timeoutMs: number | undefined,
   ): () => void;
   /**
    * Takes it back.
@@ -481,6 +483,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
         });
       },
       this.name,
+      first.patienceMs(this.#parts.lineTimeoutMs),
     );
     atOnce = false;
     if (!this.#isOpening) return true;

@@ -87,6 +87,18 @@ export class Visit<C> implements Place {
   }
 
   /**
+   * Tells how long the wait for the connection may last that begins for it: never less than by default, as others may come
+   * to wait for the same.
+   *
+   * @param defaultMs Deadline where it has none of its own, in milliseconds.
+   * @returns Milliseconds; `undefined` for the default.
+   */
+  patienceMs(defaultMs: number): number | undefined {
+    const { timeoutMs } = this.#request;
+    return timeoutMs !== undefined && timeoutMs > defaultMs ? timeoutMs : undefined;
+  }
+
+  /**
    * It has to wait.
    *
    * @param defaultMs Deadline where it has none of its own, in milliseconds.

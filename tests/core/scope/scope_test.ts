@@ -384,6 +384,25 @@ test("an error of that deadline says what has the connection, whatever that is",
   assertEquals(await wait(statement), `${prefix}a statement of the scope, or a cursor, has it`);
 });
 
+test("a deadline of one's own holds for the wait for the pool, too, also where it is longer than the pool's", async () => {
+  const { clock, pool } = setup({ max: 1, acquireTimeoutMs: 100 });
+  const other = await pool.acquire();
+  using scope = pool.openScope();
+  const patient = watch(scope.use(say("select 1"), { timeoutMs: 300 }));
+  await clock.advance(299);
+  assertEquals(patient.state, "pending");
+  await clock.advance(1);
+  assertInstanceOf(patient.error, AcquireTimeoutError);
+  const served = watch(scope.use(say("select 1"), { timeoutMs: Infinity }));
+  const plain = watch(scope.use(say("select 2")));
+  await clock.advance(100);
+  assertInstanceOf(plain.error, AcquireTimeoutError);
+  await clock.advance(10_000);
+  other.release();
+  await clock.settle(1_000);
+  assertEquals(served.value, "1");
+});
+
 test("a timeout of 0 is for who must not wait (Y-07)", async () => {
   const { pool } = setup();
   using scope = pool.openScope();
