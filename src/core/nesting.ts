@@ -45,6 +45,12 @@ export interface ScopePlace<C> {
   readonly node: ScopeNode<C>;
 }
 
+/** In whose callback somebody asked for a connection. */
+export interface Asker<C> {
+  /** The call; not given for who asked in none. */
+  readonly holding: Holding<C> | undefined;
+}
+
 /** What is asked about the pool. */
 export interface NestingParts<C> {
   /** Tells in whose callback the caller runs. */
@@ -69,6 +75,8 @@ export interface NestingParts<C> {
 export class Nesting<C> {
   readonly #parts: NestingParts<C>;
   readonly #sites: Sites;
+  /** Who asks, where that is not who calls. */
+  #asker: Asker<C> | undefined;
   /** Acquires that wait, made in the callbacks of these calls; those that do not wait any more are dropped now and then. */
   readonly #waits = new Map<Waiter<C>, Holding<C>>();
 
@@ -101,9 +109,26 @@ export class Nesting<C> {
     return this.#sites.note(label);
   }
 
-  /** In whose callback the caller runs, if in any. */
+  /** In whose callback was asked for what is being asked for, if in any. */
   get current(): Holding<C> | undefined {
-    return this.#parts.current.get();
+    return this.#asker === undefined ? this.#parts.current.get() : this.#asker.holding;
+  }
+
+  /**
+   * Asks for a connection as somebody else, who asked before.
+   *
+   * @param asker Who; the caller, when not given.
+   * @param fn Asks.
+   * @returns What that returns.
+   */
+  askAs<R>(asker: Asker<C> | undefined, fn: () => R): R {
+    const before = this.#asker;
+    this.#asker = asker;
+    try {
+      return fn();
+    } finally {
+      this.#asker = before;
+    }
   }
 
   /**

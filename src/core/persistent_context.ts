@@ -63,7 +63,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   readonly #parts: PersistentParts<C>;
   readonly #turns = new Turns();
   readonly #source: ScopeSource<C> = {
-    lend: (lent, refused, label, timeoutMs) => this.#lend(lent, refused, label, timeoutMs),
+    lend: (...wish) => this.#lend(...wish),
     takeBack: (lease) => this.#takeBack(lease),
     over: () => this.#over(),
   };
@@ -184,17 +184,11 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     return Promise.resolve();
   }
 
-  #lend(
-    lent: (lease: Lease<C>) => void,
-    refused: (error: unknown) => void,
-    label: string,
-    timeoutMs: number | undefined,
-  ): () => void {
+  #lend(...wish: Parameters<ScopeSource<C>["lend"]>): () => void {
+    const [lent] = wish;
     const { keeping } = this.#parts;
     const lease = this.#lease;
-    if (lease === undefined || !keeping.mayStay(lease)) {
-      return this.#lendAnother(lent, refused, label, timeoutMs);
-    }
+    if (lease === undefined || !keeping.mayStay(lease)) return this.#lendAnother(...wish);
     if (this.#check === undefined && !keeping.isInDoubt(lease, this.idleMs)) {
       keeping.usedAgain(lease);
       lent(lease);
@@ -207,7 +201,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
       if (answers && keeping.mayStay(lease)) {
         keeping.usedAgain(lease);
         lent(lease);
-      } else cancel = this.#lendAnother(lent, refused, label, timeoutMs);
+      } else cancel = this.#lendAnother(...wish);
     });
     return () => {
       cancelled = true;
@@ -224,22 +218,12 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
     return asked;
   }
 
-  #lendAnother(
-    lent: (lease: Lease<C>) => void,
-    refused: (error: unknown) => void,
-    label: string,
-    timeoutMs: number | undefined,
-  ): () => void {
+  #lendAnother(...[lent, ...wish]: Parameters<ScopeSource<C>["lend"]>): () => void {
     this.#release();
-    return this.#parts.source.lend(
-      (lease) => {
-        this.#lease = lease;
-        lent(lease);
-      },
-      refused,
-      label,
-      timeoutMs,
-    );
+    return this.#parts.source.lend((lease) => {
+      this.#lease = lease;
+      lent(lease);
+    }, ...wish);
   }
 
   #takeBack(lease: Lease<C>): void {

@@ -869,10 +869,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
-        lend: (lent, refused, label, timeoutMs) => {
+        lend: (lent, refused, label, timeoutMs, asker) => {
           const site = this.#siteOf(label) ?? { label, stack: undefined };
           const options = timeoutMs === undefined ? undefined : { timeoutMs };
-          const waiter = this.#lend(lent, refused, options, FOR_ONE, site);
+          const lend = () => this.#lend(lent, refused, options, FOR_ONE, site);
+          const nesting = this.#nesting;
+          const waiter = nesting === undefined ? lend() : nesting.askAs(asker, lend);
           return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
         },
         takeBack: (lease) => lease.release(),

@@ -14,6 +14,7 @@ import {
   TooManyConnectionsError,
 } from "./errors.ts";
 import type { Lease } from "./lease.ts";
+import type { Asker } from "./nesting.ts";
 import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
 import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
@@ -35,6 +36,7 @@ export interface ScopeSource<C> {
    * @param refused Receives the error; may be called before `lend` returns.
    * @param label Name of the scope.
    * @param timeoutMs Deadline of the wait, in milliseconds; the source's own, when not given.
+   * @param asker Who wants it; the caller, when not given.
    * @returns Ends the wait.
    */
   lend(
@@ -42,6 +44,7 @@ export interface ScopeSource<C> {
     refused: (error: unknown) => void,
     label: string,
     timeoutMs: number | undefined,
+    asker: Asker<C> | undefined,
   ): () => void;
   /**
    * Takes it back.
@@ -71,6 +74,8 @@ export interface ScopeParts<C> {
   readonly stats: () => PoolCounts;
   /** Tells where the caller stands, if the runtime is known. */
   readonly standing: () => ScopeNode<C> | undefined;
+  /** Tells in whose callback the caller asks. */
+  readonly asking: () => Asker<C>;
   /** Runs a callback such that what it starts stands in a node. */
   readonly run: <R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R) => R;
   /** Notes where a connection is asked for. */
@@ -327,6 +332,8 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       request.refused(this.timeoutError(0));
     } else {
       this.#waiting.add(visit);
+      // Its turn may come in the callback of somebody else.
+      visit.asker = this.#parts.asking();
       visit.waits(this.#parts.lineTimeoutMs);
       line.wait(visit);
     }
@@ -484,6 +491,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       },
       this.name,
       first.patienceMs(this.#parts.lineTimeoutMs),
+      first.asker,
     );
     atOnce = false;
     if (!this.#isOpening) return true;

@@ -6,6 +6,7 @@
 
 import type { Clock, Timer } from "./clock.ts";
 import type { Lease } from "./lease.ts";
+import type { Asker } from "./nesting.ts";
 import type { Place, ScopeLine } from "./scope_line.ts";
 
 /** What wants a scope's connection. */
@@ -62,6 +63,8 @@ export class Visit<C> implements Place {
   /** Whether that is the scope's own line, and not that within a callback. */
   readonly isOutermost: boolean;
   state: VisitState = "in line";
+  /** In whose callback it was asked for, if it had to wait. */
+  asker: Asker<C> | undefined = undefined;
   /** Whether a transaction by hand was open when it began. */
   beganInside = false;
 

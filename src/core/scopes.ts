@@ -25,7 +25,7 @@ import { runUntilOver } from "./run_until_over.ts";
 import { show } from "./validate.ts";
 
 /** What scopes need of their pool. */
-export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "run"> {
+export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "asking" | "run"> {
   /** Tells where the caller stands, where the runtime is known. */
   readonly current: ContextVariable<Holding<C>> | undefined;
   /** The pool as the source of connections. */
@@ -56,6 +56,7 @@ export class Scopes<C> {
     this.#parts = {
       ...parts,
       standing: () => current?.get()?.inScope?.node,
+      asking: () => ({ holding: current?.get() }),
       run: (scope, node, fn) => this.#runAt(scope, node, fn),
     };
   }

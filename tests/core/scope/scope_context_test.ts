@@ -284,6 +284,48 @@ test("an acquire outside of the scope that waits for the scope itself is refused
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
+test("who gives up in a callback that has a connection does not make those behind wait for that callback", async () => {
+  const { clock, pool } = setup({ max: 1 });
+  using scope = pool.openScope();
+  const abort = new AbortController();
+  const [end, over] = [gate(), gate()];
+  const holder = pool.use(async () => {
+    await end.opened;
+    abort.abort(new Error("mine"));
+    await over.opened;
+  });
+  const first = watch(scope.use(say("select 1"), { signal: abort.signal }));
+  const second = watch(scope.use(say("select 2")));
+  await clock.settle(1_000);
+  end.open();
+  await clock.settle(1_000);
+  assertEquals([first.error, second.state], [abort.signal.reason, "pending"]);
+  over.open();
+  await holder;
+  await clock.settle(1_000);
+  assertEquals(second.value, "2");
+});
+
+test("who comes to its turn when somebody else gives up waits in the callback that it was asked for in (X-26)", async () => {
+  const { clock, pool } = setup({ max: 1 });
+  using scope = pool.openScope();
+  const abort = new AbortController();
+  const over = gate();
+  const outcomes: { error?: unknown }[] = [];
+  const holder = pool.use(async () => {
+    outcomes.push(root(() => watch(scope.use(say("select 1"), { signal: abort.signal }))));
+    outcomes.push(watch(scope.use(say("select 2"))));
+    await over.opened;
+  });
+  await clock.settle(1_000);
+  abort.abort(new Error("mine"));
+  await clock.settle(1_000);
+  assertEquals(outcomes[0]?.error, abort.signal.reason);
+  assertInstanceOf(outcomes[1]?.error, DeadlockError);
+  over.open();
+  await holder;
+});
+
 test("branches of one scope that wait outside of it count as one that holds a connection", async () => {
   const { clock, pool } = setup({ max: 2 });
   const lease = await pool.acquire();
