@@ -105,6 +105,12 @@ export interface ScopeParts<C> {
 export class Scope<C> implements Disposable, AsyncDisposable {
   /** Its name, for people. */
   readonly name: string;
+  /**
+   * Whether it ends when nobody keeps it any more.
+   *
+   * @internal
+   */
+  endsItself = true;
   readonly #parts: ScopeParts<C>;
   readonly #source: ScopeSource<C>;
   readonly #root: ScopeNode<C>;
@@ -344,7 +350,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * Keeps it from ending by itself.
    *
    * @internal
-   * @returns Lets it go; it ends when nobody keeps it any more. Idempotent.
+   * @returns Lets it go; it ends when nobody keeps it any more, unless that is for who opened it to say. Idempotent.
    */
   hold(): () => void {
     this.#holds++;
@@ -352,7 +358,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     return () => {
       if (!held) return;
       held = false;
-      if (--this.#holds === 0) this.end();
+      if (--this.#holds === 0 && this.endsItself) this.end();
     };
   }
 

@@ -80,7 +80,10 @@ export class Scopes<C> {
    */
   open(options: OpenScopeOptions | undefined, source: ScopeSource<C> = this.#source): Scope<C> {
     checkOpenScopeOptions("open a scope", options);
-    return this.#open(options?.name, source);
+    const scope = this.#open(options?.name, source);
+    // Who opened it ends it, and not what joins it.
+    scope.endsItself = false;
+    return scope;
   }
 
   #open(name: string | undefined, source: ScopeSource<C> = this.#source): Scope<C> {

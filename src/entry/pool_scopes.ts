@@ -175,7 +175,9 @@ export class PoolScopes<T extends PostgresTypes> {
   }
 
   #open({ name }: ScopeOptions): Scope<PostgresConnection> {
-    return this.#pool.openScope({ name });
+    const scope = this.#pool.openScope({ name });
+    scope.endsItself = true;
+    return scope;
   }
 
   /**

@@ -157,6 +157,17 @@ test("scope() and scoped() within a scope use it, until it has ended", async () 
   assertCounts(pool, { total: 1, idle: 1 });
 });
 
+test("a scope that was opened by hand lasts until it is ended by hand, whatever uses it (X-19)", async () => {
+  const { pool } = setup();
+  const helper = pool.scoped(() => pool.use(say("set k v")));
+  using scope = pool.openScope();
+  await scope.use(async () => {
+    await helper();
+    await pool.scope((same) => assertEquals(same, scope));
+  });
+  assertEquals([scope.ended, await scope.use(say("show k"))], [false, "v"]);
+});
+
 test("a scope lasts until the last handler that uses it has settled", async () => {
   const { pool } = setup();
   const late = gate();
