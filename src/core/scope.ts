@@ -480,8 +480,11 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #openAtOnce(first: Visit<C>): boolean {
     this.#isOpening = true;
     let atOnce = true;
+    // Not by what the scope says: who comes next may be opening one by then.
+    let isAnswered = false;
     const cancel = this.#source.lend(
       (lease) => {
+        isAnswered = true;
         this.#opened();
         this.#lease = lease;
         this.#bound = false;
@@ -489,6 +492,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
         for (const visit of this.#waitingForConnection()) this.#start(visit, lease);
       },
       (error) => {
+        isAnswered = true;
         this.#opened();
         if (atOnce) return first.refuse(error);
         this.#waitingForConnection().forEach((visit, index) => {
@@ -500,7 +504,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       first.asker,
     );
     atOnce = false;
-    if (!this.#isOpening) return true;
+    if (isAnswered) return true;
     this.#cancelOpening = cancel;
     return false;
   }

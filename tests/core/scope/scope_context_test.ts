@@ -337,6 +337,32 @@ test("who comes to its turn when somebody else gives up waits in the callback th
   await holder;
 });
 
+test("who is refused at its turn leaves it to the next, who can still give up", async () => {
+  const { clock, pool } = setup({ max: 1 });
+  const scope = pool.openScope();
+  const abort = new AbortController();
+  const over = gate();
+  const outcomes: { error?: unknown }[] = [];
+  const holder = pool.use(async () => {
+    outcomes.push(root(() => watch(scope.use(say("select 1"), { signal: abort.signal }))));
+    outcomes.push(watch(scope.use(say("select 2"))));
+    outcomes.push(root(() => watch(scope.use(say("select 3")))));
+    await over.opened;
+  });
+  await clock.settle(1_000);
+  abort.abort(new Error("mine"));
+  await clock.settle(1_000);
+  assertInstanceOf(outcomes[1]?.error, DeadlockError);
+  assertEquals([outcomes[2]?.error, pool.stats().waiters], [undefined, 1]);
+  scope.end();
+  await clock.settle(1_000);
+  assertInstanceOf(outcomes[2]?.error, ScopeError);
+  assertEquals(pool.stats().waiters, 0);
+  over.open();
+  await holder;
+  assertCounts(pool, { total: 1, idle: 1 });
+});
+
 test("branches of one scope that wait outside of it count as one that holds a connection", async () => {
   const { clock, pool } = setup({ max: 2 });
   const lease = await pool.acquire();
