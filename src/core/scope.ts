@@ -596,7 +596,8 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     this.#parts.events.tell("leftOpen", {
       scope: this.name,
       kind,
-      epoch: lease?.epoch ?? 0,
+      // What has it may have given it up.
+      epoch: lease === undefined || lease.released ? 0 : lease.epoch,
       heldMs: since === undefined ? undefined : this.#parts.turn.now() - since,
       label: site?.label,
       stack: site?.stack,

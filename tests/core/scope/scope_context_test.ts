@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { DeadlockError, LeaseReleasedError, ScopeError } from "../../../src/core/errors.ts";
 import type { Lease } from "../../../src/core/lease.ts";
+import type { LeftOpenEvent } from "../../../src/core/observer.ts";
 import type { PoolOptions } from "../../../src/core/options.ts";
 import { contextVariable, root } from "../../../src/runtime/async_context.ts";
 import type { FakeConnection } from "../../../src/testing/mod.ts";
@@ -361,6 +362,26 @@ test("who is refused at its turn leaves it to the next, who can still give up", 
   over.open();
   await holder;
   assertCounts(pool, { total: 1, idle: 1 });
+});
+
+test("a scope whose connection was given up within a callback ends while that is running", async () => {
+  const told: unknown[] = [];
+  const observer = {
+    leftOpen: (event: LeftOpenEvent) => void told.push([event.kind, event.epoch]),
+  };
+  const { clock, pool } = setup({ observer });
+  const over = gate();
+  const scope = pool.openScope();
+  const use = watch(scope.use(async () => {
+    (await pool.acquire()).destroy();
+    await over.opened;
+  }));
+  await clock.settle(1_000);
+  scope.end();
+  over.open();
+  await clock.settle(1_000);
+  assertEquals([use.state, told], ["fulfilled", [["callback", 0]]]);
+  assertCounts(pool, {});
 });
 
 test("branches of one scope that wait outside of it count as one that holds a connection", async () => {
