@@ -6,26 +6,8 @@
  */
 
 import type { LossScope } from "../../../src/core/driver.ts";
+import { Digits } from "./digits.ts";
 import type { Reaction, World, WorldOptions } from "./world.ts";
-
-/** Draws from a number's digits. */
-class Digits {
-  #rest: number;
-
-  constructor(number: number) {
-    this.#rest = number;
-  }
-
-  below(limit: number): number {
-    const digit = this.#rest % limit;
-    this.#rest = Math.floor(this.#rest / limit);
-    return digit;
-  }
-
-  of<T>(...list: readonly [T, ...T[]]): T {
-    return list[this.below(list.length)] ?? list[0];
-  }
-}
 
 /** Does it, or only says it: the name, and what was drawn. */
 interface Action {

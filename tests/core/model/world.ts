@@ -4,7 +4,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import type { LossScope, ResetLevel } from "../../../src/core/driver.ts";
 import { Generations } from "../../../src/core/generations.ts";
 import type { AcquireOptions } from "../../../src/core/options.ts";
@@ -14,11 +13,12 @@ import {
   type FakeConnection,
   FakeDriver,
   FakeError,
-  VirtualClock,
+  type VirtualClock,
 } from "../../../src/testing/mod.ts";
 import { Candidates } from "./candidates.ts";
 import { Connects, type Limits } from "./connects.ts";
 import { demand } from "./demand.ts";
+import { LoopClock } from "./loop_clock.ts";
 import { type Ask, Model } from "./model.ts";
 import { Upkeep } from "./upkeep.ts";
 import { sum, Watcher } from "./watcher.ts";
@@ -64,15 +64,6 @@ export type Reaction =
   | "evict"
   | "resize"
   | "close and open";
-
-/** Time in which promises settle by turns of the event loop: until all have, and cheaper than by counting. */
-class LoopClock extends VirtualClock {
-  override settle(turns?: number): Promise<void> {
-    return turns === undefined
-      ? new Promise((resolve) => void setImmediate(resolve))
-      : super.settle(turns);
-  }
-}
 
 /** Whose pool is asked what it thinks of its connections: worlds come one after the other. */
 let present: World | undefined;
