@@ -33,7 +33,7 @@ const ACTIONS: readonly Action[] = [
   },
   {
     name: "open",
-    weight: 2,
+    weight: 3,
     act(world, digits) {
       const which = digits.below(3);
       world.openScope(world.party(which));
@@ -42,7 +42,7 @@ const ACTIONS: readonly Action[] = [
   },
   {
     name: "make context",
-    weight: 1,
+    weight: 2.5,
     act(world, digits) {
       const party = world.party(digits.below(3));
       if (party.contexts.length < 2) world.makeContext(party);
@@ -51,7 +51,7 @@ const ACTIONS: readonly Action[] = [
   },
   {
     name: "enter context",
-    weight: 4,
+    weight: 6,
     act(world, digits) {
       const [choice, which, owner] = [digits.below(CHOICES), digits.below(3), digits.below(2)];
       const { contexts } = world.party(which);

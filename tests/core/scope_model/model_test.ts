@@ -6,7 +6,7 @@ import { act, worldOptions } from "./actions.ts";
 import { World } from "./world.ts";
 
 /** How many runs, of how many actions each. */
-const RUNS = Number(process.env.STEADY_RUNS ?? 3_000);
+const RUNS = Number(process.env.STEADY_RUNS ?? 2_000);
 const ACTIONS = 60;
 
 /** One run: a world, so many actions, the end. */

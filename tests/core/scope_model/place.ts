@@ -26,6 +26,8 @@ export interface ScopeRecord {
   connection: FakeConnection | undefined;
   /** Whether the server has answered on that. */
   answered: boolean;
+  /** Whether a single statement began a transaction: that goes on over callbacks of the scope. */
+  begun: boolean;
   /** Whether it has ended and given back what it had, when that was last looked at. */
   passed: boolean;
 }

@@ -41,6 +41,8 @@ export class World {
   readonly #uses: Use[] = [];
   readonly #entries: Entry[] = [];
   readonly #records = new Map<Scope<FakeConnection>, ScopeRecord>();
+  /** The last one that was served where it was asked for. */
+  readonly #lastServed = new Map<unknown, number>();
   readonly #traffic: Traffic;
   readonly #violations: string[] = [];
 
@@ -182,6 +184,7 @@ export class World {
       told: false,
       connection: undefined,
       answered: false,
+      begun: false,
       passed: false,
     };
     this.#records.set(scope, record);
@@ -346,6 +349,7 @@ export class World {
       use.party.pool.share((lease) => run(lease, () => lease.release()), refused, options);
       return;
     }
+    if (kind === "statement" && text === "begin") record.begun = true;
     record.scope.enter({
       alone: kind === "cursor",
       outlasts: true,
@@ -418,6 +422,7 @@ export class World {
     if (!isStatement && lease.released) return;
     this.#demand(!late, "who came late was served");
     if (record === undefined) return;
+    this.#lastServed.set(node, Math.max(use.number, this.#lastServed.get(node) ?? 0));
     const { scope, party } = record;
     this.#demand(isStatement || !scope.ended, "a scope that has ended lends its connection");
     this.#demand(!node?.over || isStatement, "a callback that has ended has the connection");
@@ -431,6 +436,10 @@ export class World {
     const { driver } = party;
     const status = driver.status(connection);
     use.beganInside = status === "in transaction" || status === "failed";
+    this.#demand(
+      !use.beganInside || record.begun || use.within !== undefined,
+      "somebody finds himself in a transaction that another has left open",
+    );
     if (connection === record.connection) return;
     this.#demand(!record.answered, "a scope has another connection though one had answered");
     record.connection = connection;
@@ -507,7 +516,7 @@ export class World {
       pool.resume();
     }
     // What is entered late, such as the next scope of a context, ends when it begins.
-    for (let rounds = 60; rounds > 0 && !this.#isIdle; rounds--) {
+    for (let rounds = 60; rounds === 60 || rounds > 0 && !this.#isIdle; rounds--) {
       for (const place of this.#places) this.finish(place, false);
       for (const { has, isStatement, lease } of this.#uses) {
         if (has && !isStatement) lease?.release();
@@ -566,6 +575,7 @@ export class World {
       }
     }
     this.#traffic.pass(this.#records.values());
+    for (const party of this.parties) for (const owner of party.contexts) checkClean(owner);
   }
 
   #checkScope({ scope, number, endsItself, told, entries, party }: ScopeRecord): void {
@@ -593,7 +603,10 @@ export class World {
     const line = party.options.acquireTimeoutMs || 10_000;
     const most = timeoutMs ?? 2 * line + 2_000;
     demand(now < calledAt + most || most === 0, `use ${number} waits beyond its deadline`);
-    if (record === undefined || record.scope.epoch === 0) return;
+    if (record === undefined) return;
+    const last = this.#lastServed.get(node) ?? 0;
+    demand(last <= number, `use ${last} was served before use ${number}, which had come before`);
+    if (record.scope.epoch === 0) return;
     const { scope } = record;
     const inFront = [...party.uses].some((other) =>
       other.parts.node === node && other.parts.scope === record &&
@@ -614,6 +627,14 @@ export class World {
     const [violation] = this.#violations;
     demand(violation === undefined, violation ?? "");
   }
+}
+
+/** Between two scopes of a context nothing is left open on its connection. */
+function checkClean({ context, present, party }: ContextRecord): void {
+  if (context.ended || party.closedAt > -Infinity || present?.connection === undefined) return;
+  const status = party.driver.status(present.connection);
+  const isOpen = status === "in transaction" || status === "failed";
+  demand(!present.passed || !isOpen, `a context keeps a connection that is ${status}`);
 }
 
 /** A use is over, and its connection is not: from now on another would not do for its scope. */
