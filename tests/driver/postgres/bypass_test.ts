@@ -311,6 +311,8 @@ test("A message about no statement that is cut before one is sent is not taken f
     connect(address, options) {
       const socket = runtime.connect(address, options);
       const receive = socket.receive.bind(socket);
+      // An idle connection lets the process go, and here somebody waits for what the server says to it.
+      socket.unref = () => {};
       socket.receive = (handlers) => {
         handOn = handlers.data.bind(handlers);
         receive({
