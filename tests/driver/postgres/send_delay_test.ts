@@ -11,25 +11,27 @@ import { concat, message, ready } from "./messages.ts";
 test("SendDelay keeps statements back while the server is busy for as long as they take to get there", () => {
   let now = 0;
   const delay = new SendDelay(() => now);
-  assertEquals(delay.isDue(1, 1_000), true, "nothing is known yet");
-  delay.left();
-  now = 0.5;
-  delay.answered();
-  assertEquals([delay.isDue(1, 50), delay.isDue(1, 49)], [false, true]);
-  assertEquals([delay.isDue(99, 100), delay.isDue(100, 100)], [false, true]);
-  // Most are not timed, and an answer that is late does not make the way longer.
-  for (let time = 0; time < 16; time++) {
-    delay.left();
-    now += 10;
-    delay.answered();
-  }
-  assertEquals([delay.isDue(1, 50), delay.isDue(1, 49)], [false, true]);
-  for (let time = 0; time < 16; time++) {
-    delay.left();
-    now += 0.1;
-    delay.answered();
-  }
-  assertEquals([delay.isDue(1, 11), delay.isDue(1, 9)], [false, true]);
+  const most = (inHand: number) => {
+    let waiting = 0;
+    while (!delay.isDue(waiting + 1, inHand)) waiting++;
+    return waiting;
+  };
+  assertEquals([0, 1, 8, 9, 80, 800].map(most), [0, 0, 0, 1, 9, 99], "nothing is known yet");
+  const answer = (ms: number, times = 1) => {
+    for (let time = 0; time < times; time++) {
+      delay.left();
+      now += ms;
+      delay.answered();
+    }
+  };
+  answer(0.5);
+  assertEquals([0, 8, 9, 49, 50, 800].map(most), [0, 0, 1, 6, 49, 799]);
+  // An answer that is late does not make the way longer.
+  answer(10, 100);
+  assertEquals([49, 50].map(most), [6, 49]);
+  // Later not all are timed, but some are.
+  answer(0.1, 16);
+  assertEquals([9, 10, 11].map(most), [1, 1, 10]);
 });
 
 const STRINGS = Object.freeze(["select 1"]);
@@ -100,10 +102,10 @@ test("Known statements leave together, in the same turn or while the server is b
   for (let time = 0; time < 2; time++) repetition.take();
   await turn();
   assertEquals(writes, [], "18 are in hand");
-  repetition.answer(13);
+  repetition.answer(12);
   await turn();
-  assertEquals(writes, [], "5 are in hand, as many as are executed until these get there");
-  repetition.answer(1);
+  assertEquals(writes, [], "6 are in hand, more than are executed until these get there");
+  repetition.answer(2);
   await turn();
   assertEquals(writes.splice(0), [2]);
   repetition.answer(4);
