@@ -16,6 +16,11 @@ export class FewSet<T extends object> implements Iterable<T> {
     return this.#only === undefined ? 0 : 1;
   }
 
+  /** The only one in it, if there never were two. */
+  get only(): T | undefined {
+    return this.#only;
+  }
+
   /**
    * Adds one.
    *

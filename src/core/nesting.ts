@@ -33,16 +33,10 @@ export interface Holding<C> {
   readonly site: Site | undefined;
   /** The call in whose callback it was made. */
   readonly outer: Holding<C> | undefined;
-  /** Which of a scope's callbacks runs; then what it has is the scope's. */
-  readonly inScope?: ScopePlace<C> | undefined;
-}
-
-/** A scope, and where in it something stands. */
-export interface ScopePlace<C> {
-  /** The scope. */
-  readonly scope: Scope<C>;
-  /** Where in it. */
-  readonly node: ScopeNode<C>;
+  /** The scope whose callback runs, if it is one's; then what it has is the scope's. */
+  readonly scope: Scope<C> | undefined;
+  /** Where in that it runs. */
+  readonly node: ScopeNode<C> | undefined;
 }
 
 /** In whose callback somebody asked for a connection. */
@@ -75,8 +69,9 @@ export interface NestingParts<C> {
 export class Nesting<C> {
   readonly #parts: NestingParts<C>;
   readonly #sites: Sites;
-  /** Who asks, where that is not who calls. */
-  #asker: Asker<C> | undefined;
+  /** Whether somebody asks for another, and in whose callback that one did. */
+  #asksAs = false;
+  #asker: Holding<C> | undefined;
   /** Acquires that wait, made in the callbacks of these calls; those that do not wait any more are dropped now and then. */
   readonly #waits = new Map<Waiter<C>, Holding<C>>();
 
@@ -96,7 +91,11 @@ export class Nesting<C> {
    */
   run<R>(lease: Lease<C>, site: Site | undefined, fn: () => R): R {
     const { current, turn } = this.#parts;
-    return current.run({ lease, since: turn.now(), site, outer: current.get() }, fn);
+    const outer = current.get();
+    return current.run(
+      { lease, since: turn.now(), site, outer, scope: undefined, node: undefined },
+      fn,
+    );
   }
 
   /**
@@ -111,23 +110,26 @@ export class Nesting<C> {
 
   /** In whose callback was asked for what is being asked for, if in any. */
   get current(): Holding<C> | undefined {
-    return this.#asker === undefined ? this.#parts.current.get() : this.#asker.holding;
+    return this.#asksAs ? this.#asker : this.#parts.current.get();
   }
 
   /**
    * Asks for a connection as somebody else, who asked before.
    *
-   * @param asker Who; the caller, when not given.
+   * @param holding In whose callback, if in any.
    * @param fn Asks.
    * @returns What that returns.
    */
-  askAs<R>(asker: Asker<C> | undefined, fn: () => R): R {
-    const before = this.#asker;
-    this.#asker = asker;
+  askAs<R>(holding: Holding<C> | undefined, fn: () => R): R {
+    const asked = this.#asksAs;
+    const asker = this.#asker;
+    this.#asksAs = true;
+    this.#asker = holding;
     try {
       return fn();
     } finally {
-      this.#asker = before;
+      this.#asksAs = asked;
+      this.#asker = asker;
     }
   }
 

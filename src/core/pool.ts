@@ -869,12 +869,12 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
-        lend: (lent, refused, label, timeoutMs, asker) => {
-          const site = this.#siteOf(label) ?? { label, stack: undefined };
+        lend: (lent, refused, scope, timeoutMs, holding) => {
+          const site = this.#sites?.note(scope.label) ?? scope;
           const options = timeoutMs === undefined ? undefined : { timeoutMs };
           const lend = () => this.#lend(lent, refused, options, FOR_ONE, site);
           const nesting = this.#nesting;
-          const waiter = nesting === undefined ? lend() : nesting.askAs(asker, lend);
+          const waiter = nesting === undefined ? lend() : nesting.askAs(holding, lend);
           return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
         },
         takeBack: (lease) => lease.release(),

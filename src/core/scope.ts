@@ -14,7 +14,7 @@ import {
   TooManyConnectionsError,
 } from "./errors.ts";
 import type { Lease } from "./lease.ts";
-import type { Asker } from "./nesting.ts";
+import type { Asker, Holding } from "./nesting.ts";
 import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
 import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
@@ -27,6 +27,9 @@ import { Visit, type VisitRequest } from "./scope_visit.ts";
 import type { Site } from "./site.ts";
 import type { PoolCounts } from "./stats.ts";
 
+/** Of which nothing is in it; nothing is ever added to it. */
+const NONE = new FewSet<never>();
+
 /** Where a scope's connection comes from, and goes to. */
 export interface ScopeSource<C> {
   /**
@@ -34,17 +37,17 @@ export interface ScopeSource<C> {
    *
    * @param lent Receives the lease; may be called before `lend` returns.
    * @param refused Receives the error; may be called before `lend` returns.
-   * @param label Name of the scope.
+   * @param site Who asks, for people: the scope.
    * @param timeoutMs Deadline of the wait, in milliseconds; the source's own, when not given.
-   * @param asker Who wants it; the caller, when not given.
+   * @param holding In whose callback it is asked for, if in any.
    * @returns Ends the wait.
    */
   lend(
     lent: (lease: Lease<C>) => void,
     refused: (error: unknown) => void,
-    label: string,
+    site: Site,
     timeoutMs: number | undefined,
-    asker: Asker<C> | undefined,
+    holding: Holding<C> | undefined,
   ): () => void;
   /**
    * Takes it back.
@@ -76,6 +79,8 @@ export interface ScopeParts<C> {
   readonly standing: () => ScopeNode<C> | undefined;
   /** Tells in whose callback the caller asks. */
   readonly asking: () => Asker<C>;
+  /** Tells in whose callback a scope that has no connection asks for one; the asker is the caller, when not given. */
+  readonly opening: (scope: Scope<C>, asker: Asker<C> | undefined) => Holding<C> | undefined;
   /** Runs a callback such that what it starts stands in a node. */
   readonly run: <R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R) => R;
   /** Notes where a connection is asked for. */
@@ -102,9 +107,10 @@ export interface ScopeParts<C> {
  * console.log(await scope.use((lease) => lease.connection.run("show k"))); // "v"
  * ```
  */
-export class Scope<C> implements Disposable, AsyncDisposable {
-  /** Its name, for people. */
-  readonly name: string;
+export class Scope<C> implements ScopeNode<C>, Site, Disposable, AsyncDisposable {
+  // There is one for each request: what few of them need is made when it is needed.
+
+  readonly #name: string | number;
   /**
    * Whether it ends when nobody keeps it any more.
    *
@@ -113,7 +119,12 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   endsItself = true;
   readonly #parts: ScopeParts<C>;
   readonly #source: ScopeSource<C>;
-  readonly #root: ScopeNode<C>;
+  /**
+   * Whose turn it is in it.
+   *
+   * @internal
+   */
+  readonly line: ScopeLine = new ScopeLine();
   #lease: Lease<C> | undefined;
   /** Whether anything was answered on the connection: another would not do any more. */
   #bound = false;
@@ -122,10 +133,10 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #over = false;
   #holds = 0;
   /** Visits that are in line, or wait for the connection. */
-  readonly #waiting = new FewSet<Visit<C>>();
+  #waiting: FewSet<Visit<C>> = NONE;
   /** How many visits have, or are about to have, the connection. */
   #served = 0;
-  readonly #turns = new FewSet<ScopeTurn<C>>();
+  #turns: FewSet<ScopeTurn<C>> = NONE;
   #cancelOpening: (() => void) | undefined;
   #isOpening = false;
 
@@ -133,15 +144,65 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * Made by a pool.
    *
    * @internal
-   * @param name Its name.
+   * @param name Its name, or its number.
    * @param parts What all scopes of the pool share.
    * @param source Where its connection comes from.
    */
-  constructor(name: string, parts: ScopeParts<C>, source: ScopeSource<C>) {
-    this.name = name;
+  constructor(name: string | number, parts: ScopeParts<C>, source: ScopeSource<C>) {
+    this.#name = name;
     this.#parts = parts;
     this.#source = source;
-    this.#root = { parent: undefined, line: new ScopeLine(), over: false, refusal: nothing };
+  }
+
+  /** Its name, for people. */
+  get name(): string {
+    return typeof this.#name === "number" ? `scope-${this.#name}` : this.#name;
+  }
+
+  /**
+   * Its name, as what has a connection.
+   *
+   * @internal
+   */
+  get label(): string {
+    return this.name;
+  }
+
+  /**
+   * None is taken for a scope.
+   *
+   * @internal
+   */
+  get stack(): undefined {
+    return undefined;
+  }
+
+  /**
+   * It stands in nothing.
+   *
+   * @internal
+   */
+  get parent(): undefined {
+    return undefined;
+  }
+
+  /**
+   * Whether what is started in it goes to what it stands in.
+   *
+   * @internal
+   */
+  get over(): boolean {
+    return false;
+  }
+
+  /**
+   * What may be said against a use of it is not said by the place.
+   *
+   * @internal
+   * @returns Nothing.
+   */
+  refusal(): undefined {
+    return undefined;
   }
 
   /** Whether it has ended. */
@@ -279,7 +340,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @returns What it returns.
    */
   runIn<R>(node: ScopeNode<C> | undefined, fn: () => R): R {
-    return this.#parts.run(this, node ?? this.#root, fn);
+    return this.#parts.run(this, node ?? this, fn);
   }
 
   /**
@@ -314,7 +375,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     }
     let outermost = within;
     while (outermost?.parent !== undefined) outermost = outermost.parent;
-    return within !== undefined && outermost === this.#root ? within : this.#root;
+    return within !== undefined && outermost === this ? within : this;
   }
 
   /**
@@ -327,7 +388,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    */
   enter(request: VisitRequest<C>, node: ScopeNode<C>): Visit<C> {
     const { line } = node;
-    const visit = new Visit<C>(this, request, line, node === this.#root);
+    const visit = new Visit<C>(this, request, line, node === this);
     const refusal = this.#ended ? this.#endedError() : node.refusal();
     if (refusal !== undefined || request.signal?.aborted) {
       visit.state = "over";
@@ -337,7 +398,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       visit.state = "over";
       request.refused(this.timeoutError(0));
     } else {
-      this.#waiting.add(visit);
+      this.#waits(visit);
       // Its turn may come in the callback of somebody else.
       visit.asker = this.#parts.asking();
       visit.waits(this.#parts.lineTimeoutMs);
@@ -409,6 +470,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       site,
       home: this,
     });
+    if (this.#turns === NONE) this.#turns = new FewSet();
     this.#turns.add(turn);
     return turn;
   }
@@ -459,8 +521,13 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       lease.release();
     }
     if (!this.#isOpening && this.#openAtOnce(visit)) return;
-    this.#waiting.add(visit);
+    this.#waits(visit);
     visit.waitsForConnection();
+  }
+
+  #waits(visit: Visit<C>): void {
+    if (this.#waiting === NONE) this.#waiting = new FewSet();
+    this.#waiting.add(visit);
   }
 
   #start(visit: Visit<C>, lease: Lease<C>): void {
@@ -489,7 +556,10 @@ export class Scope<C> implements Disposable, AsyncDisposable {
         this.#lease = lease;
         this.#bound = false;
         if (atOnce) return this.#start(first, lease);
-        for (const visit of this.#waitingForConnection()) this.#start(visit, lease);
+        const only = this.#waiting.only;
+        // Most scopes have but one use under way.
+        if (only?.state === "opening") this.#start(only, lease);
+        else for (const visit of this.#waitingForConnection()) this.#start(visit, lease);
       },
       (error) => {
         isAnswered = true;
@@ -499,9 +569,9 @@ export class Scope<C> implements Disposable, AsyncDisposable {
           visit.refuse(index === 0 ? error : another(error));
         });
       },
-      this.name,
+      this,
       first.patienceMs(this.#parts.lineTimeoutMs),
-      first.asker,
+      this.#parts.opening(this, first.asker),
     );
     atOnce = false;
     if (isAnswered) return true;
@@ -653,8 +723,4 @@ function another(error: unknown): unknown {
   if (!(error instanceof SteadyError)) return error;
   const { code, outcome, retryable } = error;
   return new SteadyError(code, messageOf(error), { outcome, retryable, cause: error });
-}
-
-function nothing(): undefined {
-  return undefined;
 }

@@ -25,7 +25,8 @@ import { runUntilOver } from "./run_until_over.ts";
 import { show } from "./validate.ts";
 
 /** What scopes need of their pool. */
-export interface ScopesParts<C> extends Omit<ScopeParts<C>, "standing" | "asking" | "run"> {
+export interface ScopesParts<C>
+  extends Omit<ScopeParts<C>, "standing" | "asking" | "opening" | "run"> {
   /** Tells where the caller stands, where the runtime is known. */
   readonly current: ContextVariable<Holding<C>> | undefined;
   /** The pool as the source of connections. */
@@ -55,20 +56,25 @@ export class Scopes<C> {
     this.#keeping = parts.keeping;
     this.#parts = {
       ...parts,
-      standing: () => current?.get()?.inScope?.node,
+      standing: () => current?.get()?.node,
       asking: () => ({ holding: current?.get() }),
+      opening: (scope, asker) => {
+        const holding = asker === undefined ? current?.get() : asker.holding;
+        // What has nothing keeps nobody waiting: only what it was opened in may.
+        return holding?.lease === scope ? holding.outer : holding;
+      },
       run: (scope, node, fn) => this.#runAt(scope, node, fn),
     };
   }
 
   /** The scope that the caller is in, if in any; it may have ended. */
   get current(): Scope<C> | undefined {
-    return this.#current?.get()?.inScope?.scope;
+    return this.#current?.get()?.scope;
   }
 
   /** Where in it the caller stands. */
   get node(): ScopeNode<C> | undefined {
-    return this.#current?.get()?.inScope?.node;
+    return this.#current?.get()?.node;
   }
 
   /**
@@ -87,7 +93,7 @@ export class Scopes<C> {
   }
 
   #open(name: string | undefined, source: ScopeSource<C> = this.#source): Scope<C> {
-    return new Scope<C>(name ?? `scope-${++this.#count}`, this.#parts, source);
+    return new Scope<C>(name ?? ++this.#count, this.#parts, source);
   }
 
   /**
@@ -221,8 +227,8 @@ export class Scopes<C> {
   outside<R>(fn: () => R): R {
     const variable = this.#current;
     const holding = variable?.get();
-    if (variable === undefined || holding?.inScope === undefined) return fn();
-    return variable.run({ ...holding, inScope: undefined }, fn);
+    if (variable === undefined || holding?.scope === undefined) return fn();
+    return variable.run({ ...holding, scope: undefined, node: undefined }, fn);
   }
 
   /** The caller's scope, if it is to be used, and can be. */
@@ -241,13 +247,14 @@ export class Scopes<C> {
     const variable = this.#current;
     if (variable === undefined) return fn();
     const outer = variable.get();
-    const inScope = { scope, node };
-    const standing: Holding<C> = outer?.inScope?.scope === scope ? { ...outer, inScope } : {
+    const isWithin = outer?.scope === scope;
+    const standing: Holding<C> = {
       lease: scope,
-      since: this.#parts.turn.now(),
-      site: { label: scope.name, stack: undefined },
-      outer,
-      inScope,
+      since: isWithin ? outer.since : this.#parts.turn.now(),
+      site: scope,
+      outer: isWithin ? outer.outer : outer,
+      scope,
+      node,
     };
     return variable.run(standing, fn);
   }
