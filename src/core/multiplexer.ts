@@ -15,8 +15,15 @@ const MEMORY = 512;
 const LONG_MEMORY = 16_384;
 /** A connection is stuck in a slow statement when it has not answered for so long, in milliseconds … */
 const SLOW_MS = 10;
-/** … and the others have each had so many turns meanwhile: else it is this process that is slow. */
-const SLOW_TURNS = 16;
+/** … and the others have each had so many turns meanwhile: else it is this process that is slow … */
+const SLOW_TURNS = 4;
+/**
+ * … and more, the shorter that was, as where many processes share a processor a server is not served for a while by chance:
+ * milliseconds times turns.
+ */
+const SLOW_MS_TURNS = 400;
+/** Nothing was sent for a while, in milliseconds. */
+const PAUSE_MS = 100;
 /** Share of statements that may be sent behind a slow one. */
 const UNLUCKY = 0.005;
 
@@ -129,6 +136,7 @@ export class Multiplexer<C> {
    * @param waiting How many wait.
    */
   joined(slot: Slot<C>, waiting: number): void {
+    if (this.#statements === 0) this.#begins();
     const now = this.#sum(waiting);
     if (slot.shares++ === 0) {
       this.#link(slot);
@@ -153,8 +161,8 @@ export class Multiplexer<C> {
       this.#answering = slot;
       this.#turns++;
     }
-    const stuck = now - slot.answeredAt > SLOW_MS && this.#connections > 1 &&
-      this.#turns - slot.turn > SLOW_TURNS * this.#connections;
+    const stuck = this.#connections > 1 &&
+      isStuck(now - slot.answeredAt, (this.#turns - slot.turn) / this.#connections);
     const slow = stuck ? 1 : 0;
     this.#slow += (slow - this.#slow) / MEMORY;
     this.#slowEver += (slow - this.#slowEver) / LONG_MEMORY;
@@ -197,6 +205,13 @@ export class Multiplexer<C> {
     this.#connections--;
   }
 
+  /** The first statement is sent since none was in flight: how long who waits has waited till now is no measure of anything. */
+  #begins(): void {
+    const now = this.#clock.now();
+    if (now - this.#summedAt > PAUSE_MS) this.#search.pause();
+    this.#summedAt = now;
+  }
+
   /** Brings the sum of waiting and served statements over time up to now. */
   #sum(waiting: number): number {
     const now = this.#clock.now();
@@ -204,4 +219,8 @@ export class Multiplexer<C> {
     this.#summedAt = now;
     return now;
   }
+}
+
+function isStuck(silentMs: number, turns: number): boolean {
+  return silentMs > SLOW_MS && turns > SLOW_TURNS && silentMs * turns > SLOW_MS_TURNS;
 }

@@ -22,8 +22,12 @@ const MOST_TIMES = 16;
 const BETTER = 0.93;
 /** At this part or less it is so much better that the present one need not be measured once more. */
 const CLEARLY_BETTER = 0.4;
-/** Statements under trial after which a trial may be given up, and how many times as long they must have taken for that. */
+/**
+ * Statements under trial, and milliseconds, after which a trial may be given up, and how many times as long they must have
+ * taken for that.
+ */
 const GLANCE = 32;
+const GLANCE_MS = 5;
 const HOPELESS = 2;
 /** Statements are short when one occupies a connection for no longer, in milliseconds. */
 const SHORT_MS = 4;
@@ -31,6 +35,8 @@ const SHORT_MS = 4;
 const CHANGED = 3;
 /** A difference of so many statements in hand is none. */
 const CROWD = 8;
+/** So many trials may fail before the next ones become rarer. */
+const EAGER = 3;
 /** Most statements between two trials, about. */
 const LONGEST_PAUSE = 16_384;
 
@@ -70,6 +76,7 @@ export class PipelineSearch {
   #elapsedMs = 0;
   /** How many statements were in hand when the measurement began. */
   #began = 0;
+  #isResuming = false;
   /** Ends of settling and of the measurement, counted in statements. */
   #settled = FIRST_SETTLING;
   #end = FIRST_SETTLING + FIRST_MEASURED;
@@ -97,17 +104,20 @@ export class PipelineSearch {
    */
   completed(areaMs: number, inHand: number, sent: number): void {
     const count = ++this.#completed;
+    if (this.#isResuming) {
+      this.#isResuming = false;
+      this.#settled = Math.max(SETTLING, inHand);
+      this.#end = this.#settled + Math.max(MEASURED, 2 * sent);
+    }
     if (count <= this.#settled) return;
     if (count === this.#settled + 1) this.#began = inHand;
     this.#areaMs += areaMs;
     this.#elapsedMs += areaMs / Math.max(1, inHand);
     const measured = count - this.#settled;
     const meanMs = this.#areaMs / measured;
-    if (!this.#isLongEnough(count, measured) && !(measured >= GLANCE && this.#isHopeless(meanMs))) {
-      return;
-    }
+    if (!this.#isLongEnough(count, measured) && !this.#isHopeless(measured, meanMs)) return;
     this.#completed = this.#areaMs = this.#elapsedMs = 0;
-    // A measurement of two crowds is none of either: it is made again, once.
+    // A measurement of two crowds is none of either: it is made again.
     if (isOtherCrowd(this.#began, inHand)) return;
     if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
@@ -121,8 +131,18 @@ export class PipelineSearch {
     return this.#elapsedMs >= shortestMs || measured >= MOST_TIMES * (this.#end - this.#settled);
   }
 
-  #isHopeless(meanMs: number): boolean {
-    return this.#trial !== undefined && meanMs > HOPELESS * (this.#currentMs ?? Infinity);
+  #isHopeless(measured: number, meanMs: number): boolean {
+    return this.#trial !== undefined && measured >= GLANCE && this.#elapsedMs >= GLANCE_MS &&
+      meanMs > HOPELESS * (this.#currentMs ?? Infinity);
+  }
+
+  /**
+   * Nothing was sent for a while: what comes next has to find its connections awake first, and is no measure of what was
+   * being measured.
+   */
+  pause(): void {
+    this.#completed = this.#areaMs = this.#elapsedMs = 0;
+    this.#isResuming = this.#currentMs !== undefined;
   }
 
   #measured(meanMs: number, inHand: number): void {
@@ -223,7 +243,9 @@ export class PipelineSearch {
 
   #failed(): void {
     this.#failures++;
-    this.#untilTrial = Math.min(LONGEST_PAUSE / this.#end, 2 ** this.#failures);
+    // The first ones may have fallen into a bad moment.
+    const pause = 2 ** Math.max(0, this.#failures - EAGER);
+    this.#untilTrial = Math.min(LONGEST_PAUSE / this.#end, pause);
   }
 }
 

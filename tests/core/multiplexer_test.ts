@@ -78,3 +78,30 @@ test("Multiplexer takes no statement for slow whose connection is not served for
   for (let i = 0; i < 100; i++) multiplexer.joined(first, 0);
   assertEquals(multiplexer.takes(first, { alone: false, waiting: 100_000 }), true);
 });
+
+test("Multiplexer does not count how long who waits has waited while nothing was sent", async () => {
+  const clock = new VirtualClock({ turns: 1 });
+  const driver = { canPipeline: () => true } as unknown as Driver<string>;
+  const multiplexer = new Multiplexer<string>(driver, clock, { max: 10, maxPipeline: 256 });
+  const bag = new Bag<string>();
+  const slot = addSlot(bag, "used");
+  slot.connection = "c";
+  const shares = () => multiplexer.takes(slot, { alone: false, waiting: 990 });
+  const rush = async (statements: number) => {
+    multiplexer.joined(slot, 990);
+    for (let i = 0; i < statements; i++) {
+      multiplexer.joined(slot, 990);
+      // On few connections they are served sooner.
+      await clock.advance(shares() ? 0.3 : 1);
+      multiplexer.left(slot, 990);
+    }
+    const found = shares();
+    multiplexer.left(slot, 0);
+    return found;
+  };
+  // It ends amid the first trial.
+  await rush(200);
+  // As when all connections have to be asked for a sign of life first, or opened.
+  await clock.advance(2_000);
+  assertEquals(await rush(300), true);
+});
