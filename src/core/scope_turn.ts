@@ -49,61 +49,56 @@ export interface ScopeTurnParts<C> {
 
 /** Exclusive use of a scope's connection; releasing it passes the connection on within the scope. */
 export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
-  readonly #parts: ScopeTurnParts<C>;
+  readonly parent: ScopeNode<C>;
   readonly line: ScopeLine = new ScopeLine();
+  /** What has the connection. */
+  readonly kind: ScopeTurnKind;
+  /** Since when. */
+  readonly since: number;
+  /** Where it was asked for, if that is known. */
+  readonly site: Site | undefined;
   /** Called when the scope ends before it does; by default it is released then. */
   onAbandoned: ((error: Error) => void) | undefined = undefined;
   /** Makes the error of what is started there after its end, where that must not go on outside. */
   lateError: (() => Error) | undefined = undefined;
-  #over = false;
+  /**
+   * What it has until its end. Not longer: a runtime may keep what stood in its context, and so the turn, for much longer
+   * (Deno until the next full collection of garbage), and all that hangs on it.
+   */
+  #held: Pick<ScopeTurnParts<C>, "lease" | "visit" | "home"> | undefined;
 
   constructor(parts: ScopeTurnParts<C>) {
-    this.#parts = parts;
-  }
-
-  get parent(): ScopeNode<C> {
-    return this.#parts.parent;
+    this.parent = parts.parent;
+    this.kind = parts.kind;
+    this.since = parts.since;
+    this.site = parts.site;
+    this.#held = parts;
   }
 
   get over(): boolean {
-    return this.#over;
-  }
-
-  /** What has the connection. */
-  get kind(): ScopeTurnKind {
-    return this.#parts.kind;
-  }
-
-  /** Since when. */
-  get since(): number {
-    return this.#parts.since;
-  }
-
-  /** Where it was asked for, if that is known. */
-  get site(): Site | undefined {
-    return this.#parts.site;
+    return this.#held === undefined;
   }
 
   get connection(): C {
-    if (this.#over) throw new LeaseReleasedError();
-    return this.#parts.lease.connection;
+    if (this.#held === undefined) throw new LeaseReleasedError();
+    return this.#held.lease.connection;
   }
 
   get epoch(): number {
-    if (this.#over) throw new LeaseReleasedError();
-    return this.#parts.lease.epoch;
+    if (this.#held === undefined) throw new LeaseReleasedError();
+    return this.#held.lease.epoch;
   }
 
   get released(): boolean {
-    return this.#over;
+    return this.#held === undefined;
   }
 
   get lost(): boolean {
-    return !this.#over && this.#parts.lease.lost;
+    return this.#held?.lease.lost ?? false;
   }
 
   refusal(): Error | undefined {
-    return this.#over ? this.lateError?.() : undefined;
+    return this.#held === undefined ? this.lateError?.() : undefined;
   }
 
   /**
@@ -127,15 +122,16 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
   }
 
   release(): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#parts.home.ending(this);
-    this.#parts.visit.leave();
+    const held = this.#held;
+    if (held === undefined) return;
+    this.#held = undefined;
+    held.home.ending(this);
+    held.visit.leave();
   }
 
   destroy(): void {
-    if (this.#over) return;
-    this.#parts.lease.destroy();
+    if (this.#held === undefined) return;
+    this.#held.lease.destroy();
     this.release();
   }
 
