@@ -6,36 +6,26 @@
 
 import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
-import { ConnectionLostError, messageOf, type Outcome, SteadyError } from "../../core/errors.ts";
+import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
 import { bufferOf } from "./buffer_of.ts";
 import { Bypass } from "./bypass.ts";
 import { requestCancel } from "./cancel_request.ts";
-import {
-  type CommitWatch,
-  IDENTITY_TEXT,
-  nextMoment,
-  ServerClock,
-  type ServerIdentity,
-} from "./commit_watch.ts";
-import { type CommandDeadline, startDeadline } from "./command_deadline.ts";
+import { type CommitWatch, nextMoment, ServerClock, type ServerIdentity } from "./commit_watch.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { IdleReferences } from "./idle_references.ts";
-import {
-  executeBehind,
-  type PorsagerConnection,
-  type PorsagerQuery,
-  type Template,
-} from "./porsager.ts";
+import { textQuery } from "./light_query.ts";
+import { type OwnCallOptions, OwnCalls } from "./own_calls.ts";
+import { executeBehind, type PorsagerConnection, type Template } from "./porsager.ts";
 import type { Login } from "./parse_options.ts";
 import { type CommandResult, OwnCommand } from "./own_command.ts";
 import { allowsFollowers } from "./pipelining.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
 import { resolvePassword, StartUp } from "./start_up.ts";
-import { cancelledError, Statement, type StatementListener } from "./statement.ts";
+import { cancelledError, type Statement, type StatementListener } from "./statement.ts";
 import { isAtomic, mayEndTransaction } from "./statement_kind.ts";
 import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
 
@@ -63,14 +53,6 @@ export interface OpenOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** What ends a call of the driver's own early. */
-export interface OwnCallOptions {
-  /** Ends it; the rejection is its own reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Until when it is to be over. */
-  readonly deadline?: CommandDeadline | undefined;
-}
-
 /** A CommandComplete with an empty tag, as the server would send it. */
 const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
 /** read_only_sql_transaction. */
@@ -95,6 +77,7 @@ export class PostgresConnection {
   readonly #tap = new WireTap();
   readonly #duplex: Duplex;
   readonly #bypass: Bypass;
+  readonly #calls: OwnCalls;
   readonly #lostListeners = new Set<(cause: unknown) => void>();
   #porsager: PorsagerConnection | undefined;
   #opened: (() => void) | undefined;
@@ -133,8 +116,6 @@ export class PostgresConnection {
   /** Who wants the answer. */
   #asker: CommitWatch | undefined;
   #quietDuringQuestion = false;
-  /** Which server this is; `null` if it does not say. */
-  #identity: ServerIdentity | null | undefined;
   /** Statements that left and are known to be without effect. */
   #effectless = 0;
   #sql: BaseSql<Record<never, never>> | undefined;
@@ -153,6 +134,7 @@ export class PostgresConnection {
       write: (bytes) => this.#duplex.write(bytes),
       aside: (message) => this.#duplex.received(message),
     });
+    this.#calls = new OwnCalls(options.template, this);
     socket.receive({
       data: (bytes) => this.#received(bytes),
       drain: () => this.#duplex.drained(),
@@ -710,14 +692,9 @@ export class PostgresConnection {
    */
   #forgetRows(): void {
     this.#tap.rowsLeft = this.#tap.rowsCut = this.#followable = false;
-    const query = this.#textQuery("select where false");
+    const query = textQuery(this.#options.template.LightQuery, "select where false");
     query.catch((error: unknown) => this.destroy(error));
     this.#porsager?.execute(query);
-  }
-
-  #textQuery(text: string): PorsagerQuery {
-    const { LightQuery } = this.#options.template;
-    return new LightQuery([text], [], ignore, ignore, { simple: true, prepare: false });
   }
 
   /**
@@ -749,37 +726,11 @@ export class PostgresConnection {
    * @param options Signal, deadline, and a listener for how it ends.
    * @returns The server's command tag.
    */
-  async run(
+  run(
     text: string,
     options?: OwnCallOptions & { readonly listener?: StatementListener },
   ): Promise<CommandResult> {
-    const command = new OwnCommand(text);
-    return await this.#runOurs(
-      new Statement(command.asQuery, options?.listener),
-      command.done,
-      options,
-    );
-  }
-
-  async #runOurs<R>(
-    statement: Statement,
-    done: PromiseLike<unknown>,
-    { signal, deadline }: OwnCallOptions = {},
-  ): Promise<R> {
-    signal?.throwIfAborted();
-    statement.isOurs = true;
-    const abort = (): void => this.abort(statement, signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
-    const stop = startDeadline(deadline, ({ error }) => {
-      this.abort(statement, error(statement.evidence !== "unsent"));
-    });
-    this.send(statement);
-    try {
-      return await done as R;
-    } finally {
-      stop();
-      signal?.removeEventListener("abort", abort);
-    }
+    return this.#calls.run(text, options);
   }
 
   /**
@@ -790,19 +741,8 @@ export class PostgresConnection {
    * @param options Signal and deadline.
    * @returns The rows as the server wrote them, whatever parsers and transforms the user has.
    */
-  async ask(
-    text: string,
-    options?: OwnCallOptions,
-  ): Promise<readonly (readonly (string | null)[])[]> {
-    const query = this.#textQuery(text);
-    query.isRaw = true;
-    const rows = await this.#runOurs<(Uint8Array | null)[][]>(
-      new Statement(query),
-      query,
-      options,
-    );
-    const decoder = new TextDecoder();
-    return rows.map((row) => row.map((value) => value && decoder.decode(value)));
+  ask(text: string, options?: OwnCallOptions): Promise<readonly (readonly (string | null)[])[]> {
+    return this.#calls.ask(text, options);
   }
 
   /**
@@ -812,21 +752,8 @@ export class PostgresConnection {
    * @param options Signal and deadline.
    * @returns The identity; `undefined` where the server does not say.
    */
-  async identify(
-    options?: OwnCallOptions,
-  ): Promise<ServerIdentity | undefined> {
-    if (this.#identity === undefined) {
-      try {
-        const [row] = await this.ask(IDENTITY_TEXT, options);
-        const [system, timeline] = row ?? [];
-        this.#identity = system && timeline ? { system, timeline } : null;
-      } catch (error) {
-        // That nobody answered in time says nothing of what there is to know.
-        if (this.#lost || options?.signal?.aborted || error instanceof SteadyError) throw error;
-        this.#identity = null;
-      }
-    }
-    return this.#identity ?? undefined;
+  identify(options?: OwnCallOptions): Promise<ServerIdentity | undefined> {
+    return this.#calls.identify(options);
   }
 
   /**

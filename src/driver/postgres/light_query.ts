@@ -156,6 +156,17 @@ export function lighten(Query: PorsagerQueryClass): Lightened {
   };
 }
 
+/**
+ * Makes a query of the driver's own, by the simple protocol.
+ *
+ * @param LightQuery What {@linkcode lighten} made.
+ * @param text One statement.
+ * @returns The query; whoever has it sends it.
+ */
+export function textQuery(LightQuery: LightQueryClass, text: string): PorsagerQuery {
+  return new LightQuery([text], [], noop, noop, { simple: true, prepare: false });
+}
+
 function originKeyOf(Query: PorsagerQueryClass): symbol {
   const [key] = Object.getOwnPropertySymbols(new Query([""], [], noop, noop));
   if (key === undefined) throw new Error("Cannot use postgres as its queries have no origin");
