@@ -22,6 +22,7 @@ import { executeBehind, type PorsagerConnection, type Template } from "./porsage
 import type { Login } from "./parse_options.ts";
 import { type CommandResult, OwnCommand } from "./own_command.ts";
 import { allowsFollowers } from "./pipelining.ts";
+import { ProcessHold } from "./process_hold.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
 import { resolvePassword, StartUp } from "./start_up.ts";
@@ -77,6 +78,7 @@ export class PostgresConnection {
   readonly #tap = new WireTap();
   readonly #duplex: Duplex;
   readonly #bypass: Bypass;
+  readonly #hold: ProcessHold;
   readonly #calls: OwnCalls;
   readonly #lostListeners = new Set<(cause: unknown) => void>();
   #porsager: PorsagerConnection | undefined;
@@ -119,8 +121,6 @@ export class PostgresConnection {
   /** Statements that left and are known to be without effect. */
   #effectless = 0;
   #sql: BaseSql<Record<never, never>> | undefined;
-  #unreferenced = false;
-  #watched = false;
   #endedHere = false;
 
   private constructor(options: OpenOptions, socket: Socket) {
@@ -134,6 +134,14 @@ export class PostgresConnection {
       write: (bytes) => this.#duplex.write(bytes),
       aside: (message) => this.#duplex.received(message),
     });
+    // Who is in a transaction waits for its end, and for the loss that would be its end.
+    this.#hold = new ProcessHold(
+      socket,
+      options.references,
+      () =>
+        this.#current !== undefined || this.#cancelling !== undefined ||
+        this.#tap.transaction !== "idle",
+    );
     this.#calls = new OwnCalls(options.template, this);
     socket.receive({
       data: (bytes) => this.#received(bytes),
@@ -487,10 +495,7 @@ export class PostgresConnection {
     this.#current = this.#newest = this.#leaving = statement;
     statement.executesBefore = this.#tap.executesSent;
     statement.syncsBefore = this.#tap.syncsSent;
-    if (this.#unreferenced) {
-      this.#unreferenced = false;
-      this.#socket.ref();
-    }
+    this.#hold.take();
     const { query } = statement;
     if (query instanceof OwnCommand) return this.#startOwn(query);
     this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
@@ -669,10 +674,7 @@ export class PostgresConnection {
     }
     this.#sendWaiting();
     for (const statement of ended) end(statement);
-    if (this.#current === undefined && !this.#watched && !this.#unreferenced && !this.#lost) {
-      this.#watched = true;
-      this.#options.references.watch(this);
-    }
+    if (this.#current === undefined) this.#hold.loosen();
   }
 
   /** Sends what waits, as far as it can be sent now. */
@@ -695,18 +697,6 @@ export class PostgresConnection {
     const query = textQuery(this.#options.template.LightQuery, "select where false");
     query.catch((error: unknown) => this.destroy(error));
     this.#porsager?.execute(query);
-  }
-
-  /**
-   * Lets the process exit although the connection is open, unless a statement is in hand by now, or a transaction open:
-   * who is in one waits for its end, and for the loss that would be its end.
-   */
-  unrefIfIdle(): void {
-    this.#watched = false;
-    if (this.#current !== undefined || this.#cancelling) return;
-    if (this.#tap.transaction !== "idle") return;
-    this.#unreferenced = true;
-    this.#socket.unref();
   }
 
   #unlink(statement: Statement): void {
@@ -950,7 +940,7 @@ export class PostgresConnection {
     this.#lostCause = cause;
     // What still executes is to be cancelled all the same; when all is quiet, its socket would only be left behind.
     if (this.#quietDuringCancel) this.#cancelling?.abort.abort(cause);
-    this.#options.references.forget(this);
+    this.#hold.end();
     const answered: Statement[] = [];
     const over: { statement: Statement; outcome: Outcome }[] = [];
     let executing: Statement | undefined;
