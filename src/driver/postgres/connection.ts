@@ -17,6 +17,7 @@ import { Duplex } from "./duplex.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { IdleReferences } from "./idle_references.ts";
 import { textQuery } from "./light_query.ts";
+import { judge, outcomeOf } from "./outcome.ts";
 import { type OwnCallOptions, OwnCalls } from "./own_calls.ts";
 import { executeBehind, type PorsagerConnection, type Template } from "./porsager.ts";
 import type { Login } from "./parse_options.ts";
@@ -27,7 +28,8 @@ import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
 import { resolvePassword, StartUp } from "./start_up.ts";
 import { cancelledError, type Statement, type StatementListener } from "./statement.ts";
-import { isAtomic, mayEndTransaction } from "./statement_kind.ts";
+import { StatementsInFlight } from "./statements_in_flight.ts";
+import { WaitingStatements } from "./waiting_statements.ts";
 import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
 
 /** What a connection is opened with. */
@@ -63,8 +65,6 @@ const CANCEL_AGAIN_MS = 50;
 /** How long a statement that was cancelled may take to end, in milliseconds, the request included. */
 const CANCEL_GRACE_MS = 1_000;
 const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
-/** The server ended the session by order of an administrator, or of its own shutdown, and rolled back what it executed. */
-const ADMIN_SHUTDOWN = "57P01";
 
 /**
  * One physical connection to PostgreSQL.
@@ -76,6 +76,8 @@ export class PostgresConnection {
   readonly #options: OpenOptions;
   readonly #socket: Socket;
   readonly #tap = new WireTap();
+  readonly #flight = new StatementsInFlight(this.#tap);
+  readonly #waiting = new WaitingStatements();
   readonly #duplex: Duplex;
   readonly #bypass: Bypass;
   readonly #hold: ProcessHold;
@@ -88,22 +90,10 @@ export class PostgresConnection {
   #text: string | undefined;
   #lostCause: unknown;
   #lostOutcome: Outcome = "not-applied";
-  /** Statements in flight, oldest first; more than one only of those that are pipelined. */
-  #current: Statement | undefined;
-  #newest: Statement | undefined;
-  /** The first of them that has not left yet. */
-  #leaving: Statement | undefined;
-  /** Whether another may be sent behind the newest. */
-  #followable = false;
-  /** The last of them that porsager was given. */
-  #lastOfPorsager: Statement | undefined;
   /** Whether a statement that could not be built waits for an answer all the same. */
   #owesSync = false;
   /** What executes, if that is a command that porsager does not know of. */
   #own: OwnCommand | undefined;
-  /** Statements that are not sent. */
-  #first: Statement | undefined;
-  #last: Statement | undefined;
   /** The last error of the server that was looked at. */
   #seenError: ServerError | undefined;
   /** The request for a cancel that is on its way. */
@@ -139,7 +129,7 @@ export class PostgresConnection {
       socket,
       options.references,
       () =>
-        this.#current !== undefined || this.#cancelling !== undefined ||
+        this.#flight.oldest !== undefined || this.#cancelling !== undefined ||
         this.#tap.transaction !== "idle",
     );
     this.#calls = new OwnCalls(options.template, this);
@@ -174,7 +164,7 @@ export class PostgresConnection {
       this.#gone(undefined);
       return this.#socket.destroy();
     }
-    if (this.#current !== this.#newest) this.#endAnswered();
+    if (this.#flight.areSeveral) this.#endAnswered();
   }
 
   /** Whether a refusal to write is the server's own affair, and not what the user asked for. */
@@ -207,7 +197,7 @@ export class PostgresConnection {
     const { readyAt, syncsAnswered } = this.#tap;
     const isAmidAside = this.#isAmidAside;
     const buffer = bufferOf(bytes);
-    let statement = this.#current;
+    let statement = this.#flight.oldest;
     let sync = syncsAnswered - readyAt.length;
     let from = start;
     for (let i = 0; from < bytes.length; i++) {
@@ -222,8 +212,8 @@ export class PostgresConnection {
       sync++;
     }
     this.#tap.rowsCut = false;
-    const newest = this.#newest;
-    if (newest?.known !== undefined && this.#isAnswered(newest)) this.#quiet();
+    const newest = this.#flight.newest;
+    if (newest?.known !== undefined && this.#flight.isAnswered(newest)) this.#quiet();
   }
 
   /**
@@ -232,7 +222,7 @@ export class PostgresConnection {
    */
   #pass(bytes: Uint8Array, start: number, end: number): void {
     let from = start;
-    if (this.#current?.query.cursorFn === undefined) {
+    if (this.#flight.oldest?.query.cursorFn === undefined) {
       for (const cut of this.#tap.cutRowsAt) {
         if (cut <= start || cut > end) continue;
         this.#duplex.received(bytes.subarray(from, cut));
@@ -260,7 +250,7 @@ export class PostgresConnection {
       this.#tap.question = undefined;
       return this.#deliver(bytes, from);
     }
-    const statement = this.#current;
+    const statement = this.#flight.oldest;
     const known = statement?.known;
     const { begins = bytes.length, ends } = question;
     if (ends !== undefined) {
@@ -291,7 +281,7 @@ export class PostgresConnection {
    */
   #withQuestion(bytes: Uint8Array): Uint8Array {
     const asker = this.#toAsk;
-    const statement = this.#current;
+    const statement = this.#flight.oldest;
     if (asker === undefined || statement === undefined) return bytes;
     const { query, syncsBefore } = statement;
     const isSimple = query.options.simple === true;
@@ -340,7 +330,7 @@ export class PostgresConnection {
 
   #startUp(start: StartUp): Promise<void> {
     start.duplex = this.#duplex;
-    start.rowsAreOurs = () => this.#opened !== undefined || this.#current?.isOurs === true;
+    start.rowsAreOurs = () => this.#opened !== undefined || this.#flight.oldest?.isOurs === true;
     return new Promise((resolve, reject) => {
       this.#opened = resolve;
       // Also when porsager has not asked for the socket yet, and so hears nothing of its end.
@@ -446,8 +436,8 @@ export class PostgresConnection {
     const isQuiet = this.#cancelling !== undefined
       ? this.#quietDuringCancel
       : this.#quietDuringQuestion;
-    if (isQuiet && this.#first === undefined) return this.#tap.transaction ?? "unknown";
-    if (this.#current !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
+    if (isQuiet && this.#waiting.first === undefined) return this.#tap.transaction ?? "unknown";
+    if (this.#flight.oldest !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
     return this.#tap.transaction ?? "unknown";
   }
 
@@ -459,8 +449,8 @@ export class PostgresConnection {
    */
   send(statement: Statement): void {
     statement.carrier = this;
-    if (this.#lost) return statement.lost(this.#outcomeOf(statement, false), this.#lostCause);
-    const current = this.#current;
+    if (this.#lost) return statement.lost(outcomeOf(statement, false, this.#tap), this.#lostCause);
+    const current = this.#flight.oldest;
     if (current === undefined) return this.#start(statement);
     if (statement.pipelined && this.canPipeline) return this.#follow(statement, current);
     if (isOpenStream(current.stream)) {
@@ -471,10 +461,7 @@ export class PostgresConnection {
       );
       return statement.end();
     }
-    statement.previous = this.#last;
-    if (this.#last === undefined) this.#first = statement;
-    else this.#last.next = statement;
-    this.#last = statement;
+    this.#waiting.add(statement);
   }
 
   /**
@@ -483,32 +470,30 @@ export class PostgresConnection {
    * @internal
    */
   get canPipeline(): boolean {
-    return this.#first === undefined && !this.#lost &&
-      (this.#current === undefined || this.#mayFollow);
+    return this.#waiting.first === undefined && !this.#lost &&
+      (this.#flight.oldest === undefined || this.#mayFollow);
   }
 
   get #mayFollow(): boolean {
-    return this.#followable && !this.#cancelling;
+    return this.#flight.followable && !this.#cancelling;
   }
 
   #start(statement: Statement): void {
-    this.#current = this.#newest = this.#leaving = statement;
-    statement.executesBefore = this.#tap.executesSent;
-    statement.syncsBefore = this.#tap.syncsSent;
+    this.#flight.start(statement);
     this.#hold.take();
     const { query } = statement;
     if (query instanceof OwnCommand) return this.#startOwn(query);
     this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
     if (!this.#passBy(statement)) {
       statement.beforeExecute();
-      this.#lastOfPorsager = statement;
+      this.#flight.lastOfPorsager = statement;
       this.#porsager?.execute(query);
     }
     this.#executed(statement);
     // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
     // then take the answer to that for the answer to the next statement.
     if (query.options.simple) query.describeFirst = false;
-    this.#followable = allowsFollowers(statement);
+    this.#flight.followable = allowsFollowers(statement);
   }
 
   /** Sends a statement without porsager, if that is possible: not when what porsager was given before is yet to leave. */
@@ -517,7 +502,7 @@ export class PostgresConnection {
     if (this.#stale.delete(statement.query.strings)) statement.prepareAnew();
     if (statement.isRenewed) this.#bypass.forget();
     if (statement.isOurs || statement.isRenewed) return false;
-    return this.#lastOfPorsager?.evidence !== "unsent" && this.#bypass.take(statement);
+    return this.#flight.lastOfPorsager?.evidence !== "unsent" && this.#bypass.take(statement);
   }
 
   /** Gives a statement to porsager behind those in flight; see {@linkcode executeBehind}. */
@@ -548,7 +533,7 @@ export class PostgresConnection {
     const { debug } = this.#options.template.options;
     this.#own = command;
     this.#toAsk = undefined;
-    this.#followable = false;
+    this.#flight.followable = false;
     this.#text = command.string;
     if (typeof debug === "function") debug(this.#porsager?.id ?? 0, command.string, [], []);
     this.#duplex.write(command.bytes);
@@ -556,17 +541,12 @@ export class PostgresConnection {
 
   /** Sends a statement behind those in flight; each has one Execute and one Sync. */
   #follow(statement: Statement, current: Statement): void {
-    const newest = this.#newest ?? current;
-    statement.executesBefore = newest.executesBefore + 1;
-    statement.syncsBefore = newest.syncsBefore + 1;
-    newest.next = statement;
-    this.#newest = statement;
-    this.#leaving ??= statement;
+    this.#flight.follow(statement, current);
     let failure: { readonly error: unknown } | undefined;
     if (!this.#passBy(statement)) {
       statement.beforeExecute();
       this.#bypass.flush();
-      this.#lastOfPorsager = statement;
+      this.#flight.lastOfPorsager = statement;
       failure = this.#executeBehind(statement, current);
     }
     this.#executed(statement);
@@ -575,18 +555,12 @@ export class PostgresConnection {
       this.#owesSync = true;
       this.#payOwedSync();
     }
-    this.#followable = allowsFollowers(statement);
+    this.#flight.followable = allowsFollowers(statement);
   }
 
   /** Bytes left: a statement is on its way as soon as what executes it is among them. */
   #wrote(): void {
-    const { executesSent } = this.#tap;
-    let statement = this.#leaving;
-    for (; statement !== undefined; statement = statement.next) {
-      if (executesSent <= statement.executesBefore) break;
-      if (statement.evidence === "unsent") statement.evidence = "sent";
-    }
-    this.#leaving = statement;
+    this.#flight.wrote();
     if (this.#owesSync) this.#payOwedSync();
   }
 
@@ -595,26 +569,21 @@ export class PostgresConnection {
    * a Sync of its own brings it an answer.
    */
   #payOwedSync(): void {
-    if (this.#tap.executesSent < (this.#newest?.executesBefore ?? 0)) return;
+    if (this.#tap.executesSent < (this.#flight.newest?.executesBefore ?? 0)) return;
     this.#owesSync = false;
     this.#duplex.write(SYNC);
   }
 
   /** Ends the statements that are answered, but for the newest: that one ends when all is quiet. */
   #endAnswered(): void {
-    const { syncsAnswered } = this.#tap;
+    const flight = this.#flight;
     const over: Statement[] = [];
-    for (let head = this.#current; head !== undefined; head = this.#current) {
-      if (head === this.#newest || head.syncsBefore >= syncsAnswered) break;
-      this.#current = head.next;
-      head.next = undefined;
-      if (!this.#takesAgain(head)) over.push(head);
+    for (let next = flight.takeAnswered(); next !== undefined; next = flight.takeAnswered()) {
+      if (!this.#takesAgain(next)) over.push(next);
     }
     this.#sendWaiting();
-    for (const statement of over) end(statement);
-    if (this.#current === this.#newest && this.#current?.cancelWanted) {
-      this.#cancelWithin(this.#current);
-    }
+    for (const statement of over) statement.answered();
+    if (flight.oldest?.cancelWanted && !flight.areSeveral) this.#cancelWithin(flight.oldest);
   }
 
   /**
@@ -629,10 +598,7 @@ export class PostgresConnection {
       return false;
     }
     statement.renew();
-    statement.next = this.#first;
-    if (this.#first === undefined) this.#last = statement;
-    else this.#first.previous = statement;
-    this.#first = statement;
+    this.#waiting.addFirst(statement);
     return true;
   }
 
@@ -653,36 +619,33 @@ export class PostgresConnection {
       return;
     }
     if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
-    let over = this.#current;
+    const { oldest } = this.#flight;
     const { rowsLeft, rowsCut, transaction } = this.#tap;
     if (
-      over?.failed && over.known === undefined && (rowsLeft || rowsCut) && transaction !== "failed"
+      oldest?.failed && oldest.known === undefined && (rowsLeft || rowsCut) &&
+      transaction !== "failed"
     ) {
       return this.#forgetRows();
     }
-    this.#current =
-      this.#newest =
-      this.#leaving =
-      this.#lastOfPorsager =
-        undefined;
-    const ended: Statement[] = [];
-    while (over !== undefined) {
-      const { next }: Statement = over;
-      over.next = undefined;
-      if (!this.#takesAgain(over)) ended.push(over);
-      over = next;
+    const over: Statement[] = [];
+    let next = this.#flight.takeAll();
+    while (next !== undefined) {
+      const statement: Statement = next;
+      next = statement.next;
+      statement.next = undefined;
+      if (!this.#takesAgain(statement)) over.push(statement);
     }
     this.#sendWaiting();
-    for (const statement of ended) end(statement);
-    if (this.#current === undefined) this.#hold.loosen();
+    for (const statement of over) statement.answered();
+    if (this.#flight.oldest === undefined) this.#hold.loosen();
   }
 
   /** Sends what waits, as far as it can be sent now. */
   #sendWaiting(): void {
-    for (let next = this.#first; next !== undefined; next = this.#first) {
-      const current = this.#current;
+    for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
+      const current = this.#flight.oldest;
       if (current !== undefined && !(next.pipelined && this.#mayFollow)) return;
-      this.#unlink(next);
+      this.#waiting.delete(next);
       if (current === undefined) this.#start(next);
       else this.#follow(next, current);
     }
@@ -693,19 +656,10 @@ export class PostgresConnection {
    * many holes. It starts again at the next command that completes, so here is one.
    */
   #forgetRows(): void {
-    this.#tap.rowsLeft = this.#tap.rowsCut = this.#followable = false;
+    this.#tap.rowsLeft = this.#tap.rowsCut = this.#flight.followable = false;
     const query = textQuery(this.#options.template.LightQuery, "select where false");
     query.catch((error: unknown) => this.destroy(error));
     this.#porsager?.execute(query);
-  }
-
-  #unlink(statement: Statement): void {
-    const { previous, next } = statement;
-    if (previous === undefined) this.#first = next;
-    else previous.next = next;
-    if (next === undefined) this.#last = previous;
-    else next.previous = previous;
-    statement.previous = statement.next = undefined;
   }
 
   /**
@@ -757,10 +711,10 @@ export class PostgresConnection {
   abort(statement: Statement, reason: unknown): void {
     if (statement.carrier !== this) return;
     statement.reject(reason);
-    if (this.#isWaiting(statement)) {
-      this.#unlink(statement);
+    if (this.#waiting.has(statement)) {
+      this.#waiting.delete(statement);
       statement.end();
-    } else if (!this.#hasNeighbours) this.destroy(reason);
+    } else if (!this.#flight.areSeveral) this.destroy(reason);
   }
 
   /**
@@ -774,13 +728,13 @@ export class PostgresConnection {
    */
   giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
     if (statement.carrier !== this || this.#isOver(statement)) return;
-    const executes = statement === this.#current && !this.#hasNeighbours;
+    const executes = statement === this.#flight.oldest && !this.#flight.areSeveral;
     // What goes on while the server waits for the other side is not cancelled by it.
     const { streaming, cursorRows, cursorFn } = statement.query;
     const isDialogue = streaming || cursorRows !== undefined || cursorFn !== undefined;
     if (!executes || isDialogue || this.#options.pooled) {
       if (reason !== undefined) return this.abort(statement, reason.value);
-      if (this.#isWaiting(statement)) return this.abort(statement, statement.overdueError());
+      if (this.#waiting.has(statement)) return this.abort(statement, statement.overdueError());
       return this.destroy(new Error("the statement's deadline passed"));
     }
     if (reason !== undefined) statement.reject(reason.value);
@@ -805,7 +759,7 @@ export class PostgresConnection {
     const ask = (): void => {
       this.cancelCurrent(grace.signal).then(() => {
         // The server may not have begun with it when it was asked, and then it cancels nothing.
-        if (statement === this.#current) again = setTimeout(ask, CANCEL_AGAIN_MS);
+        if (statement === this.#flight.oldest) again = setTimeout(ask, CANCEL_AGAIN_MS);
       }, ignore);
     };
     ask();
@@ -818,16 +772,7 @@ export class PostgresConnection {
    * @param reason What its caller gets.
    */
   giveUpCurrent(reason: unknown): void {
-    if (this.#current !== undefined) this.giveUp(this.#current, { value: reason });
-  }
-
-  /** Whether several statements are in flight. */
-  get #hasNeighbours(): boolean {
-    return this.#current !== this.#newest;
-  }
-
-  #isWaiting(statement: Statement): boolean {
-    return statement === this.#first || statement.previous !== undefined;
+    if (this.#flight.oldest !== undefined) this.giveUp(this.#flight.oldest, { value: reason });
   }
 
   /**
@@ -840,13 +785,13 @@ export class PostgresConnection {
    */
   cancel(statement: Statement): void {
     if (statement.carrier !== this || this.#isOver(statement)) return;
-    if (this.#isWaiting(statement)) this.abort(statement, cancelledError("not-applied"));
+    if (this.#waiting.has(statement)) this.abort(statement, cancelledError("not-applied"));
     else if (this.#options.pooled) this.abort(statement, cancelledError("unknown"));
-    else if (!this.#hasNeighbours) this.#cancelWithin(statement);
+    else if (!this.#flight.areSeveral) this.#cancelWithin(statement);
     else {
       statement.reject(cancelledError("unknown"));
       statement.cancelWanted = true;
-      this.#followable = false;
+      this.#flight.followable = false;
     }
   }
 
@@ -858,7 +803,7 @@ export class PostgresConnection {
    */
   async cancelCurrent(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
-    if (this.#current === undefined || this.#cancelling || this.#lost) return;
+    if (this.#flight.oldest === undefined || this.#cancelling || this.#lost) return;
     const { runtime, endpoint, pooled } = this.#options;
     if (pooled) return this.destroy(new Error("the statement was cancelled"));
     const abort = new AbortController();
@@ -941,30 +886,12 @@ export class PostgresConnection {
     // What still executes is to be cancelled all the same; when all is quiet, its socket would only be left behind.
     if (this.#quietDuringCancel) this.#cancelling?.abort.abort(cause);
     this.#hold.end();
-    const answered: Statement[] = [];
-    const over: { statement: Statement; outcome: Outcome }[] = [];
-    let executing: Statement | undefined;
-    for (let next = this.#current; next !== undefined; next = next.next) {
-      // The end of the connection came before we could say so, or while a cancel was on its way to it.
-      if (this.#isAnswered(next)) answered.push(next);
-      else {
-        executing ??= next;
-        over.push({ statement: next, outcome: this.#outcomeOf(next, next === executing) });
-      }
-    }
-    for (let next = this.#first; next !== undefined; next = next.next) {
-      over.push({ statement: next, outcome: this.#outcomeOf(next, false) });
-    }
+    const { answered, others, executing } = judge(this.#flight, this.#waiting, this.#tap);
     this.#own = undefined;
     this.#bypass.close();
-    this.#current =
-      this.#newest =
-      this.#leaving =
-      this.#lastOfPorsager =
-      this.#first =
-      this.#last =
-        undefined;
-    for (const { statement, outcome } of over) {
+    this.#flight.takeAll();
+    this.#waiting.clear();
+    for (const { statement, outcome } of others) {
       if (statement.evidence !== "unsent" && outcome === "not-applied") this.#effectless++;
       statement.previous = statement.next = undefined;
       // What porsager says of it now is not what is known of it.
@@ -974,7 +901,7 @@ export class PostgresConnection {
     if (executing?.evidence === "sent" && this.#tap.fatal !== undefined) {
       executing.evidence = "fatal";
     }
-    if (executing !== undefined) this.#lostOutcome = over[0]?.outcome ?? "unknown";
+    if (executing !== undefined) this.#lostOutcome = others[0]?.outcome ?? "unknown";
     // The pool first: whoever hears of the loss below may ask it for another connection.
     for (const listener of this.#lostListeners) listener(cause);
     this.#lostListeners.clear();
@@ -991,33 +918,14 @@ export class PostgresConnection {
     for (const statement of answered) {
       statement.next = undefined;
       if (statement.isStale) statement.lost("not-applied", cause);
-      else end(statement);
+      else statement.answered();
     }
-    for (const { statement, outcome } of over) statement.lost(outcome, cause);
-  }
-
-  /** Whether the server has said the last of a statement in flight: nothing that comes later is about it. */
-  #isAnswered(statement: Statement): boolean {
-    // Of one that porsager does not hear of the answer may have come and not be read.
-    if (statement.known !== undefined) return statement.isRead;
-    return statement.evidence !== "unsent" && statement.syncsBefore < this.#tap.syncsAnswered;
+    for (const { statement, outcome } of others) statement.lost(outcome, cause);
   }
 
   /** Whether nothing is to be ended any more: a cancel could only strike what we ask behind it. */
   #isOver(statement: Statement): boolean {
-    return this.#isAnswered(statement) && !statement.isStale;
-  }
-
-  /** What is known of a statement in hand when the connection is lost (DESIGN 5.2). */
-  #outcomeOf(statement: Statement, executing: boolean): Outcome {
-    const { transaction, fatal, farewell, completedAny } = this.#tap;
-    const inTransaction = transaction === "in transaction" || transaction === "failed";
-    if (statement.evidence === "unsent") return inTransaction ? "rolled-back" : "not-applied";
-    if (inTransaction) return mayEndTransaction(statement.query) ? "unknown" : "rolled-back";
-    // A notice with the same code says nothing of the kind: what waits for a standby is committed.
-    if (fatal?.code !== ADMIN_SHUTDOWN || farewell !== undefined) return "unknown";
-    if (!executing) return "not-applied";
-    return !completedAny && isAtomic(statement.query) ? "not-applied" : "unknown";
+    return this.#flight.isAnswered(statement) && !statement.isStale;
   }
 }
 
@@ -1027,12 +935,6 @@ function serverError({ fatal, code, message }: ServerError, cause?: Error): Erro
     code,
     severity: fatal ? "FATAL" : "ERROR",
   });
-}
-
-/** A statement is over: the server has answered the last of it. */
-function end(statement: Statement): void {
-  if (statement.evidence === "sent") statement.evidence = "answered";
-  statement.end();
 }
 
 function isOpenStream(stream: unknown): boolean {

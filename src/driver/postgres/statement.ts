@@ -393,6 +393,12 @@ export class Statement {
     this.carrier?.abort(this, reason);
   }
 
+  /** The server has answered the last of it. */
+  answered(): void {
+    if (this.evidence === "sent") this.evidence = "answered";
+    this.end();
+  }
+
   /** The statement is over. */
   end(): void {
     if (this.#over) return;
