@@ -4,33 +4,33 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import type { ConnectionStatus } from "../../core/driver.ts";
 import { ConnectionLostError, messageOf, type Outcome } from "../../core/errors.ts";
 import type { Runtime, Socket } from "../../core/runtime.ts";
-import { bufferOf } from "./buffer_of.ts";
 import { Bypass } from "./bypass.ts";
-import { requestCancel } from "./cancel_request.ts";
+import { Cancelling } from "./cancelling.ts";
 import { type CommitWatch, nextMoment, ServerClock, type ServerIdentity } from "./commit_watch.ts";
+import { Demultiplexer } from "./demultiplexer.ts";
 import { dial, type Endpoint } from "./dial.ts";
 import { Duplex } from "./duplex.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { IdleReferences } from "./idle_references.ts";
-import { textQuery } from "./light_query.ts";
 import { judge, outcomeOf } from "./outcome.ts";
 import { type OwnCallOptions, OwnCalls } from "./own_calls.ts";
-import { executeBehind, type PorsagerConnection, type Template } from "./porsager.ts";
+import type { CommandResult } from "./own_command.ts";
 import type { Login } from "./parse_options.ts";
-import { type CommandResult, OwnCommand } from "./own_command.ts";
-import { allowsFollowers } from "./pipelining.ts";
+import { Piggyback } from "./piggyback.ts";
+import type { PorsagerConnection, Template } from "./porsager.ts";
 import { ProcessHold } from "./process_hold.ts";
 import { Session } from "./session.ts";
 import { type BaseSql, createSql } from "./sql.ts";
 import { resolvePassword, StartUp } from "./start_up.ts";
-import { cancelledError, type Statement, type StatementListener } from "./statement.ts";
+import type { Statement, StatementListener } from "./statement.ts";
+import { StatementQueue } from "./statement_queue.ts";
+import { StatementSender } from "./statement_sender.ts";
 import { StatementsInFlight } from "./statements_in_flight.ts";
 import { WaitingStatements } from "./waiting_statements.ts";
-import { OwnQuestion, type ServerError, WireTap } from "./wire_tap.ts";
+import { type ServerError, WireTap } from "./wire_tap.ts";
 
 /** What a connection is opened with. */
 export interface OpenOptions {
@@ -56,15 +56,8 @@ export interface OpenOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A CommandComplete with an empty tag, as the server would send it. */
-const COMMAND_COMPLETE = Uint8Array.of(0x43, 0, 0, 0, 5, 0);
 /** read_only_sql_transaction. */
 const READ_ONLY = "25006";
-/** How long after a cancel that did not end a statement the next one is sent, in milliseconds. */
-const CANCEL_AGAIN_MS = 50;
-/** How long a statement that was cancelled may take to end, in milliseconds, the request included. */
-const CANCEL_GRACE_MS = 1_000;
-const SYNC = Uint8Array.of(0x53, 0, 0, 0, 4);
 
 /**
  * One physical connection to PostgreSQL.
@@ -78,64 +71,66 @@ export class PostgresConnection {
   readonly #tap = new WireTap();
   readonly #flight = new StatementsInFlight(this.#tap);
   readonly #waiting = new WaitingStatements();
+  readonly #piggyback = new Piggyback(this.#tap, this.#flight);
   readonly #duplex: Duplex;
   readonly #bypass: Bypass;
+  readonly #demultiplexer: Demultiplexer;
+  readonly #sender: StatementSender;
+  readonly #cancelling: Cancelling;
   readonly #hold: ProcessHold;
+  readonly #queue: StatementQueue;
   readonly #calls: OwnCalls;
   readonly #lostListeners = new Set<(cause: unknown) => void>();
-  #porsager: PorsagerConnection | undefined;
   #opened: (() => void) | undefined;
   #lost = false;
-  /** Text of the statement that was sent last. */
-  #text: string | undefined;
   #lostCause: unknown;
   #lostOutcome: Outcome = "not-applied";
-  /** Whether a statement that could not be built waits for an answer all the same. */
-  #owesSync = false;
-  /** What executes, if that is a command that porsager does not know of. */
-  #own: OwnCommand | undefined;
   /** The last error of the server that was looked at. */
   #seenError: ServerError | undefined;
-  /** The request for a cancel that is on its way. */
-  #cancelling: { readonly done: Promise<void>; readonly abort: AbortController } | undefined;
-  #quietDuringCancel = false;
-  /** Whether a message that is about no statement has begun and not ended. */
-  #isAmidAside = false;
-  /** Templates whose text is to be prepared anew: the server refused it in a transaction. */
-  readonly #stale = new WeakSet<readonly string[]>();
-  /** Who wants to ask something of its own with the statement in flight: until that has left. */
-  #toAsk: CommitWatch | undefined;
-  /** Who wants the answer. */
-  #asker: CommitWatch | undefined;
-  #quietDuringQuestion = false;
   /** Statements that left and are known to be without effect. */
   #effectless = 0;
   #sql: BaseSql<Record<never, never>> | undefined;
   #endedHere = false;
 
   private constructor(options: OpenOptions, socket: Socket) {
+    const { template, runtime, endpoint, pooled, references } = options;
+    const tap = this.#tap;
+    const flight = this.#flight;
+    const waiting = this.#waiting;
+    const piggyback = this.#piggyback;
+    const destroy = (reason: unknown): void => this.destroy(reason);
+    const quiet = (): void => this.#queue.quiet();
+    const duplex = new Duplex(socket, tap, {
+      wrote: () => this.#sender.wrote(),
+      leaving: (bytes) => piggyback.attach(bytes),
+    });
+    const bypass = new Bypass(template.options, {
+      write: (bytes) => duplex.write(bytes),
+      aside: (message) => duplex.received(message),
+    });
+    const parts = { tap, duplex, bypass, flight, waiting, piggyback, destroy, quiet };
+    const demultiplexer = new Demultiplexer(parts);
+    const sender = new StatementSender({ ...parts, template, demultiplexer });
+    const cancelling = new Cancelling({ ...parts, runtime, endpoint, pooled });
+    // Who is in a transaction waits for its end, and for the loss that would be its end.
+    const hold = new ProcessHold(
+      socket,
+      references,
+      () => flight.oldest !== undefined || cancelling.isUnderWay || tap.transaction !== "idle",
+    );
     this.#options = options;
     this.#socket = socket;
-    this.#duplex = new Duplex(socket, this.#tap, {
-      wrote: () => this.#wrote(),
-      leaving: (bytes) => this.#withQuestion(bytes),
-    });
-    this.#bypass = new Bypass(options.template.options, {
-      write: (bytes) => this.#duplex.write(bytes),
-      aside: (message) => this.#duplex.received(message),
-    });
-    // Who is in a transaction waits for its end, and for the loss that would be its end.
-    this.#hold = new ProcessHold(
-      socket,
-      options.references,
-      () =>
-        this.#flight.oldest !== undefined || this.#cancelling !== undefined ||
-        this.#tap.transaction !== "idle",
-    );
-    this.#calls = new OwnCalls(options.template, this);
+    this.#duplex = duplex;
+    this.#bypass = bypass;
+    this.#demultiplexer = demultiplexer;
+    this.#sender = sender;
+    this.#cancelling = cancelling;
+    this.#hold = hold;
+    this.#queue = new StatementQueue({ ...parts, cancelling, sender, hold });
+    this.#calls = new OwnCalls(template, this);
     socket.receive({
       data: (bytes) => this.#received(bytes),
-      drain: () => this.#duplex.drained(),
+      drain: () => duplex.drained(),
       close: (error) => this.#gone(error),
     });
   }
@@ -153,18 +148,13 @@ export class PostgresConnection {
         this.#options.onReadOnly(this, serverError(error));
       }
     }
-    const from = this.#passAside(bytes);
-    if (from < bytes.length) {
-      if (this.#own !== undefined) this.#receiveOwn(this.#own, bytes.subarray(from));
-      else if (this.#tap.question === undefined) this.#deliver(bytes, from);
-      else this.#passAround(this.#tap.question, bytes, from);
-    }
+    this.#demultiplexer.receive(bytes);
     if (this.#tap.fatal !== undefined && this.#opened === undefined) {
       // Its last word: to wait for it to hang up would be to trust a server that goes down to do it in time.
       this.#gone(undefined);
       return this.#socket.destroy();
     }
-    if (this.#flight.areSeveral) this.#endAnswered();
+    if (this.#flight.areSeveral) this.#queue.endAnswered();
   }
 
   /** Whether a refusal to write is the server's own affair, and not what the user asked for. */
@@ -173,128 +163,6 @@ export class PostgresConnection {
     if (inHotStandby || beganReadOnly || this.#options.isReader) return inHotStandby === true;
     // Of a transaction by hand nobody here knows how it was begun.
     return this.commitWatch === undefined ? transaction === "idle" : !this.commitWatch.readOnly;
-  }
-
-  /**
-   * Passes on the end of a message that began while nothing was in flight: it is about no statement, though one was sent
-   * meanwhile.
-   *
-   * @returns Where it ends.
-   */
-  #passAside(bytes: Uint8Array): number {
-    const { firstEnd, isAmid, awaiting } = this.#tap;
-    const wasAmid = this.#isAmidAside;
-    this.#isAmidAside = isAmid && (!awaiting || wasAmid && firstEnd === undefined);
-    if (!wasAmid) return 0;
-    const end = firstEnd ?? bytes.length;
-    this.#duplex.received(bytes.subarray(0, end));
-    return end;
-  }
-
-  /** Gives each statement the part of the bytes that answers it. */
-  #deliver(bytes: Uint8Array, start: number): void {
-    if (this.#bypass.inFlight === 0) return this.#pass(bytes, start, bytes.length);
-    const { readyAt, syncsAnswered } = this.#tap;
-    const isAmidAside = this.#isAmidAside;
-    const buffer = bufferOf(bytes);
-    let statement = this.#flight.oldest;
-    let sync = syncsAnswered - readyAt.length;
-    let from = start;
-    for (let i = 0; from < bytes.length; i++) {
-      const to = readyAt[i] ?? bytes.length;
-      while (statement !== undefined && statement.syncsBefore < sync) statement = statement.next;
-      // What comes while nothing is in flight is porsager's.
-      const known = i === readyAt.length && isAmidAside ? undefined : statement?.known;
-      if (statement === undefined || known === undefined) this.#pass(bytes, from, to);
-      else this.#bypass.receive(statement, known, buffer, from, to);
-      if (this.#lost) return;
-      from = to;
-      sync++;
-    }
-    this.#tap.rowsCut = false;
-    const newest = this.#flight.newest;
-    if (newest?.known !== undefined && this.#flight.isAnswered(newest)) this.#quiet();
-  }
-
-  /**
-   * Passes bytes on to porsager. It counts rows until a command completes: behind an error amid rows the next result would
-   * begin with as many holes, so here is a command that completes. (A cursor's is another matter: it would answer it.)
-   */
-  #pass(bytes: Uint8Array, start: number, end: number): void {
-    let from = start;
-    if (this.#flight.oldest?.query.cursorFn === undefined) {
-      for (const cut of this.#tap.cutRowsAt) {
-        if (cut <= start || cut > end) continue;
-        this.#duplex.received(bytes.subarray(from, cut));
-        this.#duplex.received(COMMAND_COMPLETE);
-        from = cut;
-        this.#tap.rowsCut = false;
-      }
-    }
-    this.#duplex.received(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end));
-  }
-
-  /** Takes the answer to a command that porsager does not know of, and passes on what is not about it. */
-  #receiveOwn(command: OwnCommand, bytes: Uint8Array): void {
-    const others = command.receive(bytes);
-    if (!command.isOver) return others.forEach((message) => this.#duplex.received(message));
-    this.#own = undefined;
-    others.forEach((message) => this.#duplex.received(message));
-    command.settle();
-    this.#quiet();
-  }
-
-  /** Gives the statement in flight what is about it, and so not the answer to our own question. */
-  #passAround(question: OwnQuestion, bytes: Uint8Array, from: number): void {
-    if (question.skipped) {
-      this.#tap.question = undefined;
-      return this.#deliver(bytes, from);
-    }
-    const statement = this.#flight.oldest;
-    const known = statement?.known;
-    const { begins = bytes.length, ends } = question;
-    if (ends !== undefined) {
-      this.#tap.question = undefined;
-      this.#asker?.answered(question.row);
-    }
-    if (begins > from) {
-      if (statement === undefined || known === undefined) this.#pass(bytes, from, begins);
-      else this.#bypass.receive(statement, known, bufferOf(bytes), from, begins);
-    }
-    if (ends === undefined) return;
-    // The end of the statement: it may have come in pieces, of which the first went with the answer.
-    if (question.inside) {
-      const end = Buffer.of(0x5a, 0, 0, 0, 5, this.#tap.status);
-      if (statement === undefined || known === undefined) this.#duplex.received(end);
-      else this.#bypass.receive(statement, known, end, 0, end.length);
-    }
-    if (ends < bytes.length) this.#duplex.received(bytes.subarray(ends));
-    if (this.#quietDuringQuestion || known !== undefined) {
-      this.#quietDuringQuestion = false;
-      this.#quiet();
-    }
-  }
-
-  /**
-   * Adds our own question to the bytes of the statement that it is asked with: before its Sync, so that the server answers
-   * both in one go; behind one of the simple protocol, which has no such place.
-   */
-  #withQuestion(bytes: Uint8Array): Uint8Array {
-    const asker = this.#toAsk;
-    const statement = this.#flight.oldest;
-    if (asker === undefined || statement === undefined) return bytes;
-    const { query, syncsBefore } = statement;
-    const isSimple = query.options.simple === true;
-    // What is only described is not complete; what could not be built is but a Sync.
-    if (!isSimple && (bytes.length === SYNC.length || !endsWithSync(bytes))) return bytes;
-    this.#toAsk = undefined;
-    const question = asker.sent(query);
-    if (question === undefined) return bytes;
-    this.#asker = asker;
-    this.#tap.question = new OwnQuestion(isSimple ? syncsBefore + 1 : syncsBefore, !isSimple);
-    return isSimple
-      ? Buffer.concat([bytes, question.simple])
-      : Buffer.concat([bytes.subarray(0, -SYNC.length), question.extended, SYNC]);
   }
 
   /**
@@ -338,8 +206,12 @@ export class PostgresConnection {
       // The client hands its connection to the first query that it executes.
       const first = start.client.unsafe("", [], {
         onexecute: (connection: PorsagerConnection): boolean => {
-          this.#porsager = connection;
-          const quiet: (() => void) & { release?: boolean } = () => this.#quiet();
+          this.#sender.porsager = connection;
+          const quiet: (() => void) & { release?: boolean } = () => {
+            this.#opened?.();
+            this.#opened = undefined;
+            this.#queue.quiet();
+          };
           quiet.release = true;
           connection.reserved = quiet;
           return true;
@@ -356,7 +228,8 @@ export class PostgresConnection {
 
   /** Text of the statement that was sent last, `?` in place of values that are written in it; cut to 200 characters. */
   get lastStatement(): string | undefined {
-    return this.#text === undefined ? undefined : fingerprint(this.#text);
+    const { text } = this.#sender;
+    return text === undefined ? undefined : fingerprint(text);
   }
 
   /**
@@ -364,7 +237,14 @@ export class PostgresConnection {
    *
    * @internal
    */
-  commitWatch: CommitWatch | undefined = undefined;
+  get commitWatch(): CommitWatch | undefined {
+    return this.#piggyback.watch;
+  }
+
+  set commitWatch(watch: CommitWatch | undefined) {
+    this.#piggyback.watch = watch;
+  }
+
   /**
    * What is known of the server's clock.
    *
@@ -433,11 +313,10 @@ export class PostgresConnection {
   get status(): ConnectionStatus {
     if (this.#lost) return "unknown";
     // The server has answered all there was to answer, and nobody but us waits for anything.
-    const isQuiet = this.#cancelling !== undefined
-      ? this.#quietDuringCancel
-      : this.#quietDuringQuestion;
+    const { isUnderWay } = this.#cancelling;
+    const isQuiet = isUnderWay ? this.#cancelling.isQuiet : this.#piggyback.isQuiet;
     if (isQuiet && this.#waiting.first === undefined) return this.#tap.transaction ?? "unknown";
-    if (this.#flight.oldest !== undefined || this.#cancelling || this.#tap.awaiting) return "busy";
+    if (this.#flight.oldest !== undefined || isUnderWay || this.#tap.awaiting) return "busy";
     return this.#tap.transaction ?? "unknown";
   }
 
@@ -448,20 +327,9 @@ export class PostgresConnection {
    * @param statement Not yet sent anywhere.
    */
   send(statement: Statement): void {
-    statement.carrier = this;
-    if (this.#lost) return statement.lost(outcomeOf(statement, false, this.#tap), this.#lostCause);
-    const current = this.#flight.oldest;
-    if (current === undefined) return this.#start(statement);
-    if (statement.pipelined && this.canPipeline) return this.#follow(statement, current);
-    if (isOpenStream(current.stream)) {
-      statement.reject(
-        Object.assign(new Error("COPY_IN_PROGRESS: You cannot execute queries during copy"), {
-          code: "COPY_IN_PROGRESS",
-        }),
-      );
-      return statement.end();
-    }
-    this.#waiting.add(statement);
+    statement.carrier = this.#cancelling;
+    if (!this.#lost) return this.#queue.send(statement);
+    statement.lost(outcomeOf(statement, false, this.#tap), this.#lostCause);
   }
 
   /**
@@ -470,196 +338,7 @@ export class PostgresConnection {
    * @internal
    */
   get canPipeline(): boolean {
-    return this.#waiting.first === undefined && !this.#lost &&
-      (this.#flight.oldest === undefined || this.#mayFollow);
-  }
-
-  get #mayFollow(): boolean {
-    return this.#flight.followable && !this.#cancelling;
-  }
-
-  #start(statement: Statement): void {
-    this.#flight.start(statement);
-    this.#hold.take();
-    const { query } = statement;
-    if (query instanceof OwnCommand) return this.#startOwn(query);
-    this.#toAsk = statement.isOurs ? undefined : this.commitWatch;
-    if (!this.#passBy(statement)) {
-      statement.beforeExecute();
-      this.#flight.lastOfPorsager = statement;
-      this.#porsager?.execute(query);
-    }
-    this.#executed(statement);
-    // porsager would answer the error of a simple query with parameters by a Sync, as if it were an extended one, and
-    // then take the answer to that for the answer to the next statement.
-    if (query.options.simple) query.describeFirst = false;
-    this.#flight.followable = allowsFollowers(statement);
-  }
-
-  /** Sends a statement without porsager, if that is possible: not when what porsager was given before is yet to leave. */
-  #passBy(statement: Statement): boolean {
-    statement.known = undefined;
-    if (this.#stale.delete(statement.query.strings)) statement.prepareAnew();
-    if (statement.isRenewed) this.#bypass.forget();
-    if (statement.isOurs || statement.isRenewed) return false;
-    return this.#flight.lastOfPorsager?.evidence !== "unsent" && this.#bypass.take(statement);
-  }
-
-  /** Gives a statement to porsager behind those in flight; see {@linkcode executeBehind}. */
-  #executeBehind(
-    statement: Statement,
-    current: Statement,
-  ): { readonly error: unknown } | undefined {
-    let executing: Statement | undefined = current;
-    while (executing?.known !== undefined) executing = executing.next;
-    if (this.#porsager === undefined) return undefined;
-    if (executing !== statement && executing !== undefined) {
-      return executeBehind(this.#porsager, statement.query, executing.query);
-    }
-    // To porsager it is the only one: that rejects it by itself, and brings it its answer.
-    this.#porsager.execute(statement.query);
-    return undefined;
-  }
-
-  /** A statement was given to porsager, or was taken past it. */
-  #executed(statement: Statement): void {
-    const { query } = statement;
-    this.#text = query.string;
-    statement.afterExecute();
-    if (statement.known === undefined && !statement.isOurs) this.#bypass.learnFrom(query);
-  }
-
-  #startOwn(command: OwnCommand): void {
-    const { debug } = this.#options.template.options;
-    this.#own = command;
-    this.#toAsk = undefined;
-    this.#flight.followable = false;
-    this.#text = command.string;
-    if (typeof debug === "function") debug(this.#porsager?.id ?? 0, command.string, [], []);
-    this.#duplex.write(command.bytes);
-  }
-
-  /** Sends a statement behind those in flight; each has one Execute and one Sync. */
-  #follow(statement: Statement, current: Statement): void {
-    this.#flight.follow(statement, current);
-    let failure: { readonly error: unknown } | undefined;
-    if (!this.#passBy(statement)) {
-      statement.beforeExecute();
-      this.#bypass.flush();
-      this.#flight.lastOfPorsager = statement;
-      failure = this.#executeBehind(statement, current);
-    }
-    this.#executed(statement);
-    if (failure !== undefined) {
-      statement.reject(failure.error);
-      this.#owesSync = true;
-      this.#payOwedSync();
-    }
-    this.#flight.followable = allowsFollowers(statement);
-  }
-
-  /** Bytes left: a statement is on its way as soon as what executes it is among them. */
-  #wrote(): void {
-    this.#flight.wrote();
-    if (this.#owesSync) this.#payOwedSync();
-  }
-
-  /**
-   * A statement that could not be built stands in porsager's list of those to be answered. When all before it have left,
-   * a Sync of its own brings it an answer.
-   */
-  #payOwedSync(): void {
-    if (this.#tap.executesSent < (this.#flight.newest?.executesBefore ?? 0)) return;
-    this.#owesSync = false;
-    this.#duplex.write(SYNC);
-  }
-
-  /** Ends the statements that are answered, but for the newest: that one ends when all is quiet. */
-  #endAnswered(): void {
-    const flight = this.#flight;
-    const over: Statement[] = [];
-    for (let next = flight.takeAnswered(); next !== undefined; next = flight.takeAnswered()) {
-      if (!this.#takesAgain(next)) over.push(next);
-    }
-    this.#sendWaiting();
-    for (const statement of over) statement.answered();
-    if (flight.oldest?.cancelWanted && !flight.areSeveral) this.#cancelWithin(flight.oldest);
-  }
-
-  /**
-   * A statement that was refused because the server has forgotten, or would read otherwise, what was prepared for it goes
-   * to the front of those that wait, to be prepared anew. In a transaction that is no use.
-   */
-  #takesAgain(statement: Statement): boolean {
-    if (!statement.isStale) return false;
-    if (this.#tap.transaction !== "idle") {
-      statement.rejectStale();
-      this.#stale.add(statement.query.strings);
-      return false;
-    }
-    statement.renew();
-    this.#waiting.addFirst(statement);
-    return true;
-  }
-
-  /** The server has answered all that was sent. */
-  #quiet(): void {
-    // Porsager is through with what it knows of, and that is not all.
-    if (this.#bypass.inFlight > 0) return;
-    if (this.#opened !== undefined) {
-      this.#opened();
-      this.#opened = undefined;
-    }
-    if (this.#cancelling) {
-      this.#quietDuringCancel = true;
-      return;
-    }
-    if (this.#tap.question !== undefined) {
-      this.#quietDuringQuestion = true;
-      return;
-    }
-    if (this.#tap.awaiting) return this.destroy(new Error("the protocol is out of step"));
-    const { oldest } = this.#flight;
-    const { rowsLeft, rowsCut, transaction } = this.#tap;
-    if (
-      oldest?.failed && oldest.known === undefined && (rowsLeft || rowsCut) &&
-      transaction !== "failed"
-    ) {
-      return this.#forgetRows();
-    }
-    const over: Statement[] = [];
-    let next = this.#flight.takeAll();
-    while (next !== undefined) {
-      const statement: Statement = next;
-      next = statement.next;
-      statement.next = undefined;
-      if (!this.#takesAgain(statement)) over.push(statement);
-    }
-    this.#sendWaiting();
-    for (const statement of over) statement.answered();
-    if (this.#flight.oldest === undefined) this.#hold.loosen();
-  }
-
-  /** Sends what waits, as far as it can be sent now. */
-  #sendWaiting(): void {
-    for (let next = this.#waiting.first; next !== undefined; next = this.#waiting.first) {
-      const current = this.#flight.oldest;
-      if (current !== undefined && !(next.pipelined && this.#mayFollow)) return;
-      this.#waiting.delete(next);
-      if (current === undefined) this.#start(next);
-      else this.#follow(next, current);
-    }
-  }
-
-  /**
-   * After a statement that failed amid its rows porsager goes on counting: the rows of the next one would come behind as
-   * many holes. It starts again at the next command that completes, so here is one.
-   */
-  #forgetRows(): void {
-    this.#tap.rowsLeft = this.#tap.rowsCut = this.#flight.followable = false;
-    const query = textQuery(this.#options.template.LightQuery, "select where false");
-    query.catch((error: unknown) => this.destroy(error));
-    this.#porsager?.execute(query);
+    return !this.#lost && this.#queue.canPipeline;
   }
 
   /**
@@ -701,98 +380,25 @@ export class PostgresConnection {
   }
 
   /**
-   * Gives a statement up. Unsent, it is taken out; sent, its connection is closed, because a late answer must not be
-   * taken for another statement's. Beside neighbours it is answered in its turn, and nobody hears of it.
+   * Gives a statement up; see {@linkcode Cancelling.abort}.
    *
    * @internal
    * @param statement Given to this connection before.
    * @param reason What its caller gets.
    */
   abort(statement: Statement, reason: unknown): void {
-    if (statement.carrier !== this) return;
-    statement.reject(reason);
-    if (this.#waiting.has(statement)) {
-      this.#waiting.delete(statement);
-      statement.end();
-    } else if (!this.#flight.areSeveral) this.destroy(reason);
+    this.#cancelling.abort(statement, reason);
   }
 
   /**
-   * Ends a statement whose caller does not wait any longer. Executing, the server is asked to cancel it, and nothing else is
-   * sent before all is quiet; if it is not within the grace, the connection is closed: whoever is on the other side does not
-   * answer. So nobody inherits a late reply.
-   *
-   * @internal
-   * @param statement Given to this connection before.
-   * @param reason What its caller gets at once; `undefined` if that waits for what becomes of the statement.
-   */
-  giveUp(statement: Statement, reason: { readonly value: unknown } | undefined): void {
-    if (statement.carrier !== this || this.#isOver(statement)) return;
-    const executes = statement === this.#flight.oldest && !this.#flight.areSeveral;
-    // What goes on while the server waits for the other side is not cancelled by it.
-    const { streaming, cursorRows, cursorFn } = statement.query;
-    const isDialogue = streaming || cursorRows !== undefined || cursorFn !== undefined;
-    if (!executes || isDialogue || this.#options.pooled) {
-      if (reason !== undefined) return this.abort(statement, reason.value);
-      if (this.#waiting.has(statement)) return this.abort(statement, statement.overdueError());
-      return this.destroy(new Error("the statement's deadline passed"));
-    }
-    if (reason !== undefined) statement.reject(reason.value);
-    this.#cancelWithin(statement);
-  }
-
-  /** Has the server cancel a statement that executes alone, and closes the connection if it does not in time. */
-  #cancelWithin(statement: Statement): void {
-    // By its deadline, and its signal, and that of its transaction: the server is asked once.
-    if (statement.onEnd !== undefined) return;
-    const grace = new AbortController();
-    const silence = new Error(`the server did not cancel a statement within ${CANCEL_GRACE_MS} ms`);
-    const timer = setTimeout(() => {
-      grace.abort(silence);
-      this.destroy(silence);
-    }, CANCEL_GRACE_MS);
-    let again: ReturnType<typeof setTimeout> | undefined;
-    statement.onEnd = () => {
-      clearTimeout(timer);
-      clearTimeout(again);
-    };
-    const ask = (): void => {
-      this.cancelCurrent(grace.signal).then(() => {
-        // The server may not have begun with it when it was asked, and then it cancels nothing.
-        if (statement === this.#flight.oldest) again = setTimeout(ask, CANCEL_AGAIN_MS);
-      }, ignore);
-    };
-    ask();
-  }
-
-  /**
-   * Ends what executes, whoever's it is; see {@linkcode PostgresConnection.giveUp}.
+   * Ends what executes, whoever's it is; see {@linkcode Cancelling.giveUp}.
    *
    * @internal
    * @param reason What its caller gets.
    */
   giveUpCurrent(reason: unknown): void {
-    if (this.#flight.oldest !== undefined) this.giveUp(this.#flight.oldest, { value: reason });
-  }
-
-  /**
-   * Cancels a statement the way `query.cancel()` means it. Unsent, it is taken out; executing, the server is asked, and
-   * nothing else is sent before the server has taken notice. With neighbours in flight, which a cancel could strike, the
-   * caller's promise is rejected at once, and the server asked when the statement is the last of them.
-   *
-   * @internal
-   * @param statement Given to this connection before.
-   */
-  cancel(statement: Statement): void {
-    if (statement.carrier !== this || this.#isOver(statement)) return;
-    if (this.#waiting.has(statement)) this.abort(statement, cancelledError("not-applied"));
-    else if (this.#options.pooled) this.abort(statement, cancelledError("unknown"));
-    else if (!this.#flight.areSeveral) this.#cancelWithin(statement);
-    else {
-      statement.reject(cancelledError("unknown"));
-      statement.cancelWanted = true;
-      this.#flight.followable = false;
-    }
+    const { oldest } = this.#flight;
+    if (oldest !== undefined) this.#cancelling.giveUp(oldest, { value: reason });
   }
 
   /**
@@ -801,28 +407,8 @@ export class PostgresConnection {
    * @param signal Ends the attempt.
    * @returns Resolved when the server has taken notice, or when nothing executes.
    */
-  async cancelCurrent(signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
-    if (this.#flight.oldest === undefined || this.#cancelling || this.#lost) return;
-    const { runtime, endpoint, pooled } = this.#options;
-    if (pooled) return this.destroy(new Error("the statement was cancelled"));
-    const abort = new AbortController();
-    const signals = signal === undefined ? abort.signal : AbortSignal.any([abort.signal, signal]);
-    const done = requestCancel(runtime, endpoint, this.#tap, signals);
-    this.#cancelling = { done, abort };
-    try {
-      await done;
-    } catch (error) {
-      // Whether the cancel is still on its way nobody knows: it must not strike the next statement.
-      this.destroy(error);
-      throw error;
-    } finally {
-      this.#cancelling = undefined;
-      if (this.#quietDuringCancel) {
-        this.#quietDuringCancel = false;
-        this.#quiet();
-      }
-    }
+  cancelCurrent(signal?: AbortSignal): Promise<void> {
+    return this.#cancelling.request(signal);
   }
 
   /**
@@ -833,15 +419,16 @@ export class PostgresConnection {
    */
   async close(signal?: AbortSignal): Promise<void> {
     if (this.#lost) return;
-    if (this.status === "busy" || this.#porsager === undefined) return this.destroy();
+    const { porsager } = this.#sender;
+    if (this.status === "busy" || porsager === undefined) return this.destroy();
     const destroy = (): void => this.destroy();
     signal?.addEventListener("abort", destroy, { once: true });
     // Its socket would outlive the connection, and whoever waits for that to be closed.
-    await this.#cancelling?.done.catch(ignore);
+    await this.#cancelling.through;
     if (!this.#lost) {
       this.#socket.ref();
       this.#endedHere = true;
-      this.#porsager.terminate();
+      porsager.terminate();
     }
     await this.#socket.closed;
     signal?.removeEventListener("abort", destroy);
@@ -883,11 +470,10 @@ export class PostgresConnection {
   #loseAll(cause: unknown): void {
     this.#lost = true;
     this.#lostCause = cause;
-    // What still executes is to be cancelled all the same; when all is quiet, its socket would only be left behind.
-    if (this.#quietDuringCancel) this.#cancelling?.abort.abort(cause);
+    this.#cancelling.lost(cause);
     this.#hold.end();
     const { answered, others, executing } = judge(this.#flight, this.#waiting, this.#tap);
-    this.#own = undefined;
+    this.#demultiplexer.close();
     this.#bypass.close();
     this.#flight.takeAll();
     this.#waiting.clear();
@@ -905,7 +491,8 @@ export class PostgresConnection {
     // The pool first: whoever hears of the loss below may ask it for another connection.
     for (const listener of this.#lostListeners) listener(cause);
     this.#lostListeners.clear();
-    if (this.#porsager !== undefined) this.#options.template.options.onclose?.(this.#porsager.id);
+    const { porsager } = this.#sender;
+    if (porsager !== undefined) this.#options.template.options.onclose?.(porsager.id);
     this.#duplex.gone(
       // Who opens the connection has heard of it, and porsager's own first queries must not: nobody handles them.
       this.#opened !== undefined
@@ -922,11 +509,6 @@ export class PostgresConnection {
     }
     for (const { statement, outcome } of others) statement.lost(outcome, cause);
   }
-
-  /** Whether nothing is to be ended any more: a cancel could only strike what we ask behind it. */
-  #isOver(statement: Statement): boolean {
-    return this.#flight.isAnswered(statement) && !statement.isStale;
-  }
 }
 
 /** An error of the server's as a cause. */
@@ -936,19 +518,3 @@ function serverError({ fatal, code, message }: ServerError, cause?: Error): Erro
     severity: fatal ? "FATAL" : "ERROR",
   });
 }
-
-function isOpenStream(stream: unknown): boolean {
-  const { destroyed, readableEnded, writableEnded } = (stream ?? { destroyed: true }) as {
-    destroyed?: boolean;
-    readableEnded?: boolean;
-    writableEnded?: boolean;
-  };
-  return !destroyed && !readableEnded && !writableEnded;
-}
-
-function endsWithSync(bytes: Uint8Array): boolean {
-  const from = bytes.length - SYNC.length;
-  return from >= 0 && SYNC.every((byte, index) => bytes[from + index] === byte);
-}
-
-function ignore(): void {}
