@@ -107,8 +107,9 @@ export interface ScopeParts<C> {
  * console.log(await scope.use((lease) => lease.connection.run("show k"))); // "v"
  * ```
  */
-export class Scope<C> implements ScopeNode<C>, Site, Disposable, AsyncDisposable {
-  // There is one for each request: what few of them need is made when it is needed.
+export class Scope<C> implements Disposable, AsyncDisposable {
+  // There is one for each request: what few of them need is made when it is needed, and it is its own outermost node, and
+  // its own site.
 
   readonly #name: string | number;
   /**

@@ -38,7 +38,7 @@ function setup() {
 
 function holding(released: boolean): Holding<FakeConnection> {
   const lease = { epoch: 1, released, lost: false };
-  return { lease, since: 0, site: undefined, outer: undefined };
+  return { lease, since: 0, site: undefined, outer: undefined, scope: undefined, node: undefined };
 }
 
 test("Nesting looks at nobody for one that has nothing: it closes no circle (X-26)", () => {
