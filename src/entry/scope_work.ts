@@ -97,12 +97,15 @@ export class ScopeWork<T extends PostgresTypes> {
     const ambient = ambientAt(node);
     const unit = ambient === undefined ? unitOf(scope) : undefined;
     if (unit === undefined) return this.#sendAt(scope, node, ambient, query);
-    const place = unit.begin().then((turn) => ({
+    const placeIn = (turn: ScopeTurn<PostgresConnection>): StatementPlace => ({
       scope,
       node: turn,
       stretch: ambientAt(turn)?.stretch,
-    }));
-    new ScopedStatement(this.#plan, { scope, node, stretch: undefined }, query).startIn(place);
+    });
+    new ScopedStatement(this.#plan, { scope, node, stretch: undefined }, query).startIn(
+      () => unit.begin(),
+      placeIn,
+    );
   }
 
   #sendAt(

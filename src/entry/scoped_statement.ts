@@ -8,7 +8,7 @@ import { ConnectionLostError, DeadlockError, messageOf, type Outcome } from "../
 import type { Lease } from "../core/lease.ts";
 import type { Scope } from "../core/scope.ts";
 import { ScopeLine } from "../core/scope_line.ts";
-import type { ScopeNode } from "../core/scope_turn.ts";
+import type { ScopeNode, ScopeTurn } from "../core/scope_turn.ts";
 import type { Visit, VisitRequest } from "../core/scope_visit.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PorsagerQuery } from "../driver/postgres/porsager.ts";
@@ -114,20 +114,25 @@ export class ScopedStatement
   }
 
   /**
-   * Sends it on its way when the transaction has begun that it is to be part of: that is waited for within its own limits.
+   * Sends it on its way when the transaction has begun that it is to be part of: that is waited for within its own limits,
+   * and not longer than what is asked for behind it has to wait for the same.
    *
-   * @param place Where it stands then.
+   * @param begin Begins the transaction, unless it has begun; not called for a statement that is refused before.
+   * @param placeIn Tells where the statement stands then.
    */
-  startIn(place: Promise<StatementPlace>): void {
+  startIn(
+    begin: () => Promise<ScopeTurn<PostgresConnection>>,
+    placeIn: (turn: ScopeTurn<PostgresConnection>) => StatementPlace,
+  ): void {
     const statement = this.#statement;
     const { query } = statement;
     if (!watch(statement, this.#plan.limits)) return;
     statement.watch?.startTimer();
     statement.carrier = this;
-    place.then(
-      (place) => {
+    begin().then(
+      (turn) => {
         if (this.#isOver) return;
-        this.#place = place;
+        const place = this.#place = placeIn(turn);
         if (place.stretch !== undefined) query.catch(ignore);
         if (query.cursorFn !== undefined) this.#guardCallback(query);
         this.#ask();

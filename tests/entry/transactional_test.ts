@@ -240,3 +240,32 @@ test("what is in force of several pools when one COMMIT is refused is said, and 
   assertEquals([none.code, await schema.column("t", "x")], ["23505", [1]]);
   assert(a.stats().used === 0 && b.stats().used === 0);
 });
+
+test("a statement that is refused before it is sent begins no transaction, and leaves no rejection that nobody hears", async () => {
+  await using schema = await Schema.create();
+  await using db = createPool(schema.url, { max: 1, acquireTimeoutMs: 0 });
+  using _all = await db.acquire();
+  const { counters: { refusals } } = db.stats();
+  await db.scope(async () => {
+    const refused = db.with({ signal: AbortSignal.abort(new Error("mine")) }).sql`select 1`;
+    await assertRejects(async () => await refused, Error, "mine");
+  }, { transactional: true });
+  assertEquals(db.stats().counters.refusals, refusals);
+});
+
+test("what is asked for while a transactional scope begins is done in the order asked for (X-01)", async () => {
+  await using schema = await Schema.create(TABLE);
+  await using db = createPool(schema.url, { max: 1 });
+  const seen = await db.scope(async () => {
+    const inserted = insert(db, 1);
+    // A query is sent a moment after it is awaited.
+    for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    const [, first, second] = await Promise.all([
+      inserted,
+      db.transaction((sql) => sql`select x from t`),
+      db.use(({ sql }) => sql`select x from t`),
+    ]);
+    return [first.length, second.length];
+  }, { transactional: true });
+  assertEquals(seen, [1, 1]);
+});
