@@ -585,11 +585,17 @@ export class Lending<C> {
     return served;
   }
 
-  /** What can be lent to who is next: the connection that was lent last, if both share it, else another. */
+  /**
+   * What can be lent to who is next: the connection that was lent last, if both share it, else another; or to who is behind
+   * and is not held up by that, see {@linkcode Lending.#nextFor}.
+   */
   #nextReady(last: Slot<C>, next: Waiter<C>): Slot<C> | undefined {
     const { wish } = next;
-    if (wish.use === "shared") return this.#findCommonOrAsk(next);
-    return this.#takesWaiter(last) ? last : this.#findIdle(wish);
+    if (wish.use !== "shared") return this.#takesWaiter(last) ? last : this.#findIdle(wish);
+    const common = this.#findCommonOrAsk(next);
+    if (common !== undefined || this.#commons.free > 0) return common;
+    const alone = this.#queue.line(wish.reader).firstAlone();
+    return alone && this.#findIdle(alone.wish);
   }
 
   #takesWaiter(slot: Slot<C>): boolean {

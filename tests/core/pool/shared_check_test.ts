@@ -145,3 +145,25 @@ test("A shared connection that its last holder leaves in a statement, and that n
   await clock.settle();
   assertEquals([driver.counts.destroy, pool.stats().counters.closes.dirty], [1, 1]);
 });
+
+test("Those who want a connection alone are served in a loop while those before wait for the shared one's answer", async () => {
+  const { clock, driver, pool } = sharing({ max: 2 });
+  const [common, alone] = [await pool.acquireShared(), await pool.acquire()];
+  await clock.advance(QUIET_MS);
+  driver.hold("ping", 1);
+  const next = watch(pool.acquireShared());
+  await clock.settle();
+  let served = 0;
+  // Each in the stack frame of the one before would be too many.
+  for (let count = 0; count < 20_000; count++) {
+    pool.lend((lease) => {
+      served++;
+      lease.release();
+    }, () => {});
+  }
+  alone.release();
+  assertEquals([served, next.state], [20_000, "pending"]);
+  driver.held("ping")[0]?.answer();
+  await clock.settle();
+  for (const lease of [common, must(next.value)]) lease.release();
+});
