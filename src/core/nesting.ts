@@ -25,8 +25,8 @@ const FEW = 16;
 
 /** A call of `use`, or a scope, with the connection that it has until its callback is over. */
 export interface Holding<C> {
-  /** What it has. */
-  readonly lease: Pick<Lease<C>, "epoch" | "released" | "lost">;
+  /** What it has; of a scope, the scope itself, which may have ended. */
+  readonly lease: Pick<Lease<C>, "epoch" | "released" | "lost"> & { readonly ended?: boolean };
   /** Since when. */
   readonly since: number;
   /** Where it was called, if that is known. */
@@ -198,7 +198,10 @@ function hasAny<C>(holding: Holding<C>): boolean {
   return false;
 }
 
-/** Whether a call has a connection: not one that has given back, or lost, what it had. */
+/**
+ * Whether a call has a connection: not one that has given back, or lost, what it had; nor a scope that has ended, as that
+ * gives it back when its statements are over, whatever its callbacks wait for.
+ */
 function has<C>({ lease }: Holding<C>): boolean {
-  return !lease.released && !lease.lost;
+  return !lease.released && !lease.lost && lease.ended !== true;
 }

@@ -122,3 +122,22 @@ test("without a context a circle ends when its deadline passes", async () => {
   assert(!(outer.error instanceof DeadlockError));
   assertEquals(outer.state, "rejected");
 });
+
+test("a scope that has ended keeps nobody waiting, though a statement of it is not over", async () => {
+  const { clock, pool } = setup({ max: 1, context });
+  const outside = await pool.scope(async (scope) => {
+    await pool.use(() => {});
+    scope.enter({
+      alone: false,
+      outlasts: true,
+      served: ({ connection }, visit) => void connection.run("sleep 5").then(() => visit.leave()),
+      refused: () => {},
+    }, scope.here);
+    // It goes on when the scope has ended, and in its context.
+    const later = clock.settle().then(() => pool.outside(() => pool.use(({ epoch }) => epoch)));
+    return watch(later);
+  });
+  await clock.advance(10);
+  assertEquals([outside.value, outside.error], [1, undefined]);
+  await pool.close();
+});
