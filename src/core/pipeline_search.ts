@@ -76,6 +76,9 @@ export class PipelineSearch {
   #elapsedMs = 0;
   /** How many statements were in hand when the measurement began. */
   #began = 0;
+  /** Whether the present measurement is made in place of one that was of no use. */
+  #isRepeated = false;
+  /** Whether it begins after a pause. */
   #isResuming = false;
   /** Ends of settling and of the measurement, counted in statements. */
   #settled = FIRST_SETTLING;
@@ -117,8 +120,9 @@ export class PipelineSearch {
     const meanMs = this.#areaMs / measured;
     if (!this.#isLongEnough(count, measured) && !this.#isHopeless(measured, meanMs)) return;
     this.#completed = this.#areaMs = this.#elapsedMs = 0;
-    // A measurement of two crowds is none of either: it is made again.
-    if (isOtherCrowd(this.#began, inHand)) return;
+    // A measurement of two crowds is none of either: it is made again, once. Where the next is alike, they come in waves.
+    this.#isRepeated = !this.#isRepeated && isOtherCrowd(this.#began, inHand);
+    if (this.#isRepeated) return;
     if (this.#trial === undefined) this.#measured(meanMs, inHand);
     else this.#tried(this.#trial, meanMs);
     this.#settled = Math.max(SETTLING, sent);
@@ -138,9 +142,11 @@ export class PipelineSearch {
 
   /**
    * Nothing was sent for a while: what comes next has to find its connections awake first, and is no measure of what was
-   * being measured.
+   * being measured. Where that was begun after a pause itself, statements come in waves, and it goes on.
    */
   pause(): void {
+    if (this.#isRepeated) return;
+    this.#isRepeated = true;
     this.#completed = this.#areaMs = this.#elapsedMs = 0;
     this.#isResuming = this.#currentMs !== undefined;
   }

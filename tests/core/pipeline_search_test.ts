@@ -194,3 +194,19 @@ test("PipelineSearch of a single connection can only pipeline on that one", () =
   feed(search, 5_000, faster);
   assertEquals([...feed(search, 20_000, faster).keys()].sort(), [0, 1]);
 });
+
+test("PipelineSearch finds what is best also where statements come in waves", () => {
+  for (const wave of [16, 32, 48, 96, 128, 256]) {
+    const search = new PipelineSearch(10);
+    const perStatementMs = (width: number) => width === 0 ? 0.3 : 0.1;
+    const spent = new Map<number, number>();
+    for (let count = 0; count < 40_000; count++) {
+      const { width } = search;
+      // The next ones come when all are answered.
+      const inHand = wave - count % wave;
+      if (count >= 20_000) spent.set(width, (spent.get(width) ?? 0) + 1);
+      search.completed(perStatementMs(width) * inHand, inHand, Math.min(inHand, 10));
+    }
+    assert(favourite(spent) > 0, `each has a connection in waves of ${wave}`);
+  }
+});
