@@ -54,7 +54,8 @@ export class KnownStatement {
     if (inferred.length === 0) {
       const bytes = new OutgoingBytes();
       this.append(NO_PARAMETERS, bytes);
-      this.#whole = bytes.take();
+      // Copied: kept for as long as the statement is known, the place they are in would be.
+      this.#whole = Uint8Array.from(bytes.take());
     }
   }
 

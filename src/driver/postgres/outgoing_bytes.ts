@@ -10,6 +10,8 @@ import { Buffer } from "node:buffer";
 const CHUNK_SIZE = 4_096;
 /** A place with less room than this is given up: most is shorter. */
 const LITTLE_ROOM = 512;
+/** A place larger than this is given up, too: a connection that sends one large value would keep it for good. */
+const LARGEST_KEPT = 65_536;
 /** Up to so many characters are copied one by one: for as few that is faster than to ask the runtime. */
 const SHORT = 48;
 
@@ -104,7 +106,8 @@ export class OutgoingBytes {
     const bytes = this.#shared ?? this.#roomFor(0).subarray(this.#start, end);
     if (this.#shared === undefined) {
       this.#start = end;
-      if ((this.#chunk?.length ?? 0) - end < LITTLE_ROOM) this.#giveUpChunk();
+      const size = this.#chunk?.length ?? 0;
+      if (size - end < LITTLE_ROOM || size > LARGEST_KEPT) this.#giveUpChunk();
     }
     this.#shared = undefined;
     this.#length = 0;

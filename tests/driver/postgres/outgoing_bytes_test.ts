@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { OutgoingBytes } from "../../../src/driver/postgres/outgoing_bytes.ts";
 import { test } from "../../support/harness.ts";
 
@@ -42,4 +42,14 @@ test("OutgoingBytes.appendShared() copies nothing that leaves alone", () => {
   outgoing.setInteger(0, 258);
   assertEquals([...outgoing.take()], [0, 0, 1, 2, ...bytes(36, 7), 255, 255, 255, 254]);
   assertEquals([...whole], [...bytes(40, 7)]);
+});
+
+test("OutgoingBytes.take() keeps no large place for small pieces that may never come", () => {
+  const outgoing = new OutgoingBytes();
+  outgoing.append(bytes(1_000_000, 1));
+  const large = outgoing.take();
+  outgoing.append(bytes(10, 2));
+  const small = outgoing.take();
+  assert(small.buffer !== large.buffer);
+  assert(small.buffer.byteLength < 10_000);
 });
