@@ -142,6 +142,21 @@ test("PipelineSearch is not misled by a bad stretch before a trial", () => {
   assertEquals(favourite(feed(search, 5_000, equal)), 0);
 });
 
+test("PipelineSearch learns from statements that come in waves with pauses between", () => {
+  const faster = (width: number) => width === 0 ? 10 : 5;
+  for (const size of [20, 64, 100, 256, 257, 600]) {
+    const search = new PipelineSearch(10);
+    const spent = new Map<number, number>();
+    for (let wave = 0; wave < 20_000 / size; wave++) {
+      search.pause();
+      for (const [width, count] of feed(search, size, faster, 20)) {
+        spent.set(width, (spent.get(width) ?? 0) + count);
+      }
+    }
+    assertEquals(favourite(spent) > 0, true, `waves of ${size}`);
+  }
+});
+
 test("PipelineSearch makes a trial again that fell into a bad stretch", () => {
   const search = new PipelineSearch(10);
   let isBusy = false;
