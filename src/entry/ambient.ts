@@ -108,6 +108,8 @@ export class Ambient implements TransactionPlace {
       this.hooks.take(inner.hooks);
       return result;
     } catch (error) {
+      // What they do comes after the savepoint, in what is around it.
+      turn.release();
       await inner.hooks.rolledBack(error);
       throw error;
     } finally {

@@ -87,6 +87,25 @@ for (const transactional of [false, true]) {
   });
 }
 
+test("hooks of a savepoint that was rolled back can ask the transaction around it", async () => {
+  await using schema = await Schema.create(TABLES);
+  await using db = createPool(schema.url, { max: 1, acquireTimeoutMs: 2_000 });
+  await db.scope(() =>
+    db.transaction(async () => {
+      await insert(db, 1);
+      const failing = db.transaction(async () => {
+        await insert(db, 2);
+        db.afterRollback(() => audit(db, 1));
+        db.afterRollback(() => db.transaction(() => audit(db, 2)));
+        throw new Error("inner");
+      });
+      await assertRejects(() => failing, Error, "inner");
+    })
+  );
+  assertEquals(await schema.column("t", "x"), [1]);
+  assertEquals(await schema.column("audit", "x"), [1, 2]);
+});
+
 test("with several pools each has its hooks called by what became of its own transaction", async () => {
   await using schema = await Schema.create(TABLES);
   await using proxy = await WireProxy.start(schema.url);
