@@ -491,7 +491,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     for (const visit of [...this.#waiting]) {
       if (lines.has(visit.line)) visit.refuse(ending.refusal() ?? new ScopeError(ENDED_TURN));
     }
-    for (const turn of within) turn.release();
+    for (const turn of within) turn.outlive();
   }
 
   // Visits

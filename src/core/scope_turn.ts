@@ -59,6 +59,8 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
   readonly site: Site | undefined;
   /** Called when the scope ends before it does; by default it is released then. */
   onAbandoned: ((error: Error) => void) | undefined = undefined;
+  /** Called when what it stands in ends before it does, before anybody else has the connection. */
+  onOutlived: (() => void) | undefined = undefined;
   /** Makes the error of what is started there after its end, where that must not go on outside. */
   lateError: (() => Error) | undefined = undefined;
   /**
@@ -119,6 +121,12 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
   abandon(error: Error): void {
     if (this.onAbandoned === undefined) this.release();
     else this.onAbandoned(error);
+  }
+
+  /** What it stands in has ended. */
+  outlive(): void {
+    this.onOutlived?.();
+    this.release();
   }
 
   release(): void {

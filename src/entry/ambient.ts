@@ -117,6 +117,10 @@ export class Ambient implements TransactionPlace {
     }
   }
 
+  onOutlived(fn: () => void): void {
+    this.#parts.turn.onOutlived = fn;
+  }
+
   call<R>(
     stretch: Stretch,
     sql: object,

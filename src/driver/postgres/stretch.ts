@@ -32,6 +32,12 @@ export interface TransactionPlace {
    */
   alone<R>(savepoint: (place: TransactionPlace) => Promise<R>): Promise<R>;
   /**
+   * Has a function called if what the stretch stands in ends before it does, before anybody else has the connection.
+   *
+   * @param fn Called at most once.
+   */
+  onOutlived(fn: () => void): void;
+  /**
    * Runs the callback of the stretch such that all below joins it.
    *
    * @param stretch Which.

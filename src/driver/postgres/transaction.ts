@@ -27,7 +27,7 @@ import { OwnCommand } from "./own_command.ts";
 import { isPostgresError, type Template } from "./porsager.ts";
 import { Stretch, type TransactionPlace } from "./stretch.ts";
 import { createSql, type Gate, lazily, type SqlTypes } from "./sql.ts";
-import { Statement } from "./statement.ts";
+import { Statement, type StatementListener } from "./statement.ts";
 import type { StatementLimits, StatementOptions } from "./statement_limits.ts";
 
 /** Options of one transaction. */
@@ -270,6 +270,8 @@ class Transaction<T extends PostgresTypes> {
   readonly #isOver: (() => boolean) | undefined;
   #ignoreAbandoned: (() => void) | undefined;
   #savepoints = 0;
+  /** Those savepoints that all below joins and that have not come to their end, each within the one before. */
+  readonly #open: string[] = [];
   #preparedName: string | undefined;
 
   constructor(context: TransactionContext) {
@@ -339,6 +341,10 @@ class Transaction<T extends PostgresTypes> {
     let result: TransactionResult<R>;
     try {
       result = await this.#call(stretch, fn);
+      stretch.end();
+      if (this.#open.length > 0 && !this.#isOver?.()) {
+        await this.#undo(this.#open.splice(0), stretch.listener);
+      }
     } catch (error) {
       stretch.end();
       await this.#rollback();
@@ -346,7 +352,6 @@ class Transaction<T extends PostgresTypes> {
     } finally {
       this.#ignoreAbandoned?.();
     }
-    stretch.end();
     if (this.#isOver?.()) throw givenBackError();
     await this.#commit(stretch);
     return result;
@@ -558,7 +563,18 @@ class Transaction<T extends PostgresTypes> {
     const identifier = quoteIdentifier(
       `s${this.#savepoints++}${name === undefined ? "" : `_${name}`}`,
     );
-    await connection.run(`savepoint ${identifier}`, { listener });
+    if (place !== undefined) {
+      this.#open.push(identifier);
+      place.onOutlived(() => {
+        if (!outer.ended) void this.#undo(this.#take(identifier), listener).catch(ignore);
+      });
+    }
+    try {
+      await connection.run(`savepoint ${identifier}`, { listener });
+    } catch (error) {
+      this.#take(identifier);
+      throw error;
+    }
     const stretch = new Stretch({
       connection,
       kind: "savepoint",
@@ -566,27 +582,47 @@ class Transaction<T extends PostgresTypes> {
       outer,
       place,
     });
+    /** Whether its end is on its way. */
+    let ends = false;
     try {
+      if (place !== undefined && !this.#open.includes(identifier)) throw outlivedError();
       if (readOnly) {
         await connection.run("set transaction read only", { listener: stretch.listener });
       }
       const result = await this.#untilAborted(signal, () => this.#call(stretch, fn));
       stretch.end();
-      // What is read-only in it is so until it is released; and a thousand of them are not to stand one in the other.
       if (place !== undefined) {
+        const [mine, ...within] = this.#take(identifier);
+        if (mine === undefined) throw outlivedError();
+        ends = true;
+        await this.#undo(within, listener);
+        // What is read-only in it is so until it is released; and a thousand of them are not to stand one in the other.
         await connection.run(`release savepoint ${identifier}`, { listener });
       }
       return result;
     } catch (error) {
       stretch.end();
+      const isOurs = place === undefined || ends || this.#take(identifier).length > 0;
       // Nobody may send anything when the transaction has ended meanwhile: its connection may be somebody else's.
-      if (!connection.lost && !outer.ended) {
+      if (isOurs && !connection.lost && !outer.ended) {
         await connection.run(`rollback to savepoint ${identifier}`, { listener });
       }
       throw stretch.causeOf(error);
     } finally {
       stretch.end();
     }
+  }
+
+  /** Takes a savepoint, and those within it, from those that are open; nothing if it is not. */
+  #take(identifier: string): string[] {
+    const index = this.#open.indexOf(identifier);
+    return index < 0 ? [] : this.#open.splice(index);
+  }
+
+  /** Rolls back what has not come to its end when what it stands in does: nothing of it is to be in force. */
+  async #undo([outermost]: readonly string[], listener: StatementListener): Promise<void> {
+    if (outermost === undefined || this.#connection.lost) return;
+    await this.#connection.run(`rollback to savepoint ${outermost}`, { listener });
   }
 }
 
@@ -668,6 +704,12 @@ function givenBackError(): LeaseReleasedError {
   );
 }
 
+function outlivedError(): LeaseReleasedError {
+  return new LeaseReleasedError(
+    "Cannot use the savepoint as what is around it has ended, which rolled it back: await it before",
+  );
+}
+
 function endedError(): SteadyError {
   return new SteadyError(
     "TRANSACTION_ENDED",
@@ -683,3 +725,5 @@ function rolledBackError(): SteadyError {
     { outcome: "rolled-back", retryable: false },
   );
 }
+
+function ignore(): void {}
