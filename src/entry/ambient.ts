@@ -101,11 +101,13 @@ export class Ambient implements TransactionPlace {
 
   async alone<R>(savepoint: (place: TransactionPlace) => Promise<R>): Promise<R> {
     const { scope } = this.#parts;
-    const turn = await scope.take("transaction", undefined, this.#here);
+    const here = this.#here;
+    const turn = await scope.take("transaction", undefined, here);
     const inner = new Ambient({ ...this.#parts, turn });
     try {
       const result = await savepoint(inner);
-      this.hooks.take(inner.hooks);
+      // Called by the outer `sql` in a savepoint, it is a part of that.
+      (ambientAt(here) ?? this).hooks.take(inner.hooks);
       return result;
     } catch (error) {
       // What they do comes after the savepoint, in what is around it.

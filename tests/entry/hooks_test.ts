@@ -106,6 +106,28 @@ test("hooks of a savepoint that was rolled back can ask the transaction around i
   assertEquals(await schema.column("audit", "x"), [1, 2]);
 });
 
+test("hooks of a savepoint by the outer sql are those of what it was called in", async () => {
+  await using schema = await Schema.create(TABLES);
+  await using db = createPool(schema.url);
+  const calls: string[] = [];
+  await db.scope(() =>
+    db.transaction(async (outer) => {
+      const failing = db.transaction(async () => {
+        await outer.savepoint(async () => {
+          await insert(db, 1);
+          db.afterCommit(() => void calls.push("committed"));
+          db.afterRollback(() => void calls.push("rolled back"));
+        });
+        throw new Error("inner");
+      });
+      await assertRejects(() => failing, Error, "inner");
+      assertEquals(calls, ["rolled back"]);
+    })
+  );
+  assertEquals(calls, ["rolled back"]);
+  assertEquals(await schema.column("t", "x"), []);
+});
+
 test("with several pools each has its hooks called by what became of its own transaction", async () => {
   await using schema = await Schema.create(TABLES);
   await using proxy = await WireProxy.start(schema.url);
