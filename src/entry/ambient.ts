@@ -93,7 +93,11 @@ export class Ambient implements TransactionPlace {
     const ours = plan(limits);
     return {
       send: (query: PorsagerQuery) => {
-        new ScopedStatement(ours, { scope, node: this.#here, stretch }, query).start();
+        const node = this.#here;
+        const here = ambientAt(node)?.stretch;
+        // Called in a savepoint that has ended, it might be rolled back with that, or not: it is refused as that is.
+        const place = { scope, node, stretch: here?.ended ? here : stretch };
+        new ScopedStatement(ours, place, query).start();
       },
       call: (query, fn) => callBack(scope, query, fn),
     };

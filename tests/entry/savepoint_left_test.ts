@@ -161,3 +161,29 @@ test("a savepoint that outlives the use() around it takes nothing with it that c
   );
   assertEquals(await schema.column("t", "x"), [2, 3]);
 });
+
+test("what goes on in a savepoint that was aborted is refused, also by the outer sql", async () => {
+  await using schema = await Schema.create(TABLE);
+  await using db = createPool(schema.url);
+  const outcomes: Promise<unknown>[] = [];
+  await db.scope(() =>
+    db.transaction(async (outer) => {
+      const abort = new AbortController();
+      const inner = db.transaction(async (sql) => {
+        abort.abort(new Error("mine"));
+        // Until it is being rolled back; that takes an answer of the server's to be over.
+        for (let turns = 0; turns < 50; turns++) await undefined;
+        for (const one of [db.sql, sql, outer]) {
+          outcomes.push(one`insert into t values (1)`.then(() => "executed", (error) => error));
+        }
+        await Promise.all(outcomes);
+      }, { signal: abort.signal });
+      await assertRejects(() => inner, Error, "mine");
+      await insert(db, 2);
+    })
+  );
+  for (const outcome of await Promise.all(outcomes)) {
+    assertEquals(outcome instanceof LeaseReleasedError || outcome instanceof ScopeError, true);
+  }
+  assertEquals(await schema.column("t", "x"), [2]);
+});
