@@ -138,7 +138,8 @@ export function heldAt(place: Place, party: Party): Set<unknown> {
       : kind.is === "use"
       ? kind.use.scope
       : undefined;
-    if (record?.party === party) add(record, record.scope);
+    // One that has ended gives back what it has when its statements are over, whatever else waits.
+    if (record?.party === party && !record.scope.ended) add(record, record.scope);
     if (kind.is === "use" && kind.use.scope === undefined && kind.use.party === party) {
       if (kind.use.lease !== undefined) add(kind.use, kind.use.lease);
     }
