@@ -111,7 +111,7 @@ export class Ambient implements TransactionPlace {
     try {
       const result = await savepoint(inner);
       // Called by the outer `sql` in a savepoint, it is a part of that.
-      (ambientAt(here) ?? this).hooks.take(inner.hooks);
+      await (ambientAt(here) ?? this).hooks.take(inner.hooks);
       return result;
     } catch (error) {
       // What they do comes after the savepoint, in what is around it.

@@ -4,8 +4,12 @@
  * @module
  */
 
+import { ScopeError } from "../core/errors.ts";
+
 /** Functions that are called after a transaction, by how it ended. */
 export class Hooks {
+  /** How it ended: what comes later is never called. */
+  #end: { readonly error: unknown } | "committed" | undefined;
   #onCommit: (() => unknown)[] = [];
   #onRollback: ((error: unknown) => unknown)[] = [];
 
@@ -13,8 +17,10 @@ export class Hooks {
    * Adds one for the commit.
    *
    * @param fn Called once, after the server has confirmed it.
+   * @throws {ScopeError} If it has ended.
    */
   afterCommit(fn: () => unknown): void {
+    this.#checkOpen();
     this.#onCommit.push(fn);
   }
 
@@ -22,8 +28,10 @@ export class Hooks {
    * Adds one for the rollback.
    *
    * @param fn Called once, with what the transaction failed of.
+   * @throws {ScopeError} If it has ended.
    */
   afterRollback(fn: (error: unknown) => unknown): void {
+    this.#checkOpen();
     this.#onRollback.push(fn);
   }
 
@@ -31,10 +39,19 @@ export class Hooks {
    * Takes over those of a savepoint that is part of the transaction now.
    *
    * @param inner The savepoint's.
+   * @returns Resolved at once; when the transaction was rolled back before, when those for that were called.
    */
-  take(inner: Hooks): void {
+  async take(inner: Hooks): Promise<void> {
+    if (this.#end !== undefined && this.#end !== "committed") {
+      return await inner.rolledBack(this.#end.error);
+    }
     this.#onCommit.push(...inner.#onCommit);
     this.#onRollback.push(...inner.#onRollback);
+  }
+
+  #checkOpen(): void {
+    if (this.#end === undefined) return;
+    throw new ScopeError("Cannot have a function called after the transaction as that has ended");
   }
 
   /**
@@ -43,6 +60,7 @@ export class Hooks {
    * @returns Resolved when all were called; rejects with the first error of theirs.
    */
   async committed(): Promise<void> {
+    this.#end = "committed";
     const failures: unknown[] = [];
     for (const fn of this.#onCommit.splice(0)) {
       try {
@@ -61,6 +79,7 @@ export class Hooks {
    * @returns Resolved when all were called; what they throw is less worth knowing than why they were.
    */
   async rolledBack(error: unknown): Promise<void> {
+    this.#end = { error };
     for (const fn of this.#onRollback.splice(0)) {
       try {
         await fn(error);
