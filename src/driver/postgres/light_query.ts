@@ -55,13 +55,22 @@ export interface Lightened {
   readonly origins: Origins;
 }
 
+/** One for each class of porsager's: where each pool has a class of its own, an engine compiles all for each anew. */
+const lightened = new WeakMap<PorsagerQueryClass, Lightened>();
+
 /**
  * Makes a class whose queries are porsager's in all but how they are made.
  *
  * @param Query porsager's class.
- * @returns The class, and where templates are written.
+ * @returns The class, and where templates are written; the same each time.
  */
 export function lighten(Query: PorsagerQueryClass): Lightened {
+  let made = lightened.get(Query);
+  if (made === undefined) lightened.set(Query, made = makeLighter(Query));
+  return made;
+}
+
+function makeLighter(Query: PorsagerQueryClass): Lightened {
   const originKey = originKeyOf(Query);
 
   class LightQuery extends Promise<unknown> {
