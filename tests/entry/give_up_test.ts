@@ -33,15 +33,21 @@ test("A signal that ends a transaction and its statement has the server asked on
   rig(async ({ proxy, db }) => {
     const pid = await pidOf(db);
     const abort = new AbortController();
-    const failing = db.with({ signal: abort.signal }).transaction((sql) =>
-      sql`select pg_sleep(60)`
+    const { promise: held, resolve: letGo } = Promise.withResolvers<Verdict>();
+    // Once a request has arrived and the statement goes on, the server is rightly asked again.
+    proxy.judge = ({ type }) => type === "cancel" ? held as Promise<"pass"> : "pass";
+    const rejected = assertRejects(() =>
+      db.with({ signal: abort.signal }).transaction((sql) => sql`select pg_sleep(60)`)
     );
     await proxy.statement("pg_sleep(60)");
+    const asked = proxy.message(({ type }) => type === "cancel");
     abort.abort(reason);
-    assertStrictEquals(await assertRejects(() => failing), reason);
+    await asked;
+    assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 1);
+    letGo("pass");
+    assertStrictEquals(await rejected, reason);
     const [row] = await db.sql.unsafe(LONGER_THAN_GRACE);
     assertEquals(row?.pid, pid);
-    assertEquals(proxy.messages.filter(({ type }) => type === "cancel").length, 1);
   }));
 
 test("A signal that aborts while a passed deadline has the server asked costs the next borrower nothing", () =>
