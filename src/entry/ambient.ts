@@ -111,7 +111,12 @@ export class Ambient implements TransactionPlace {
     try {
       const result = await savepoint(inner);
       // Called by the outer `sql` in a savepoint, it is a part of that.
-      await (ambientAt(here) ?? this).hooks.take(inner.hooks);
+      const failure = (ambientAt(here) ?? this).hooks.take(inner.hooks);
+      if (failure !== undefined) {
+        // What they do comes after the savepoint, too.
+        turn.release();
+        await inner.hooks.rolledBack(failure.error);
+      }
       return result;
     } catch (error) {
       // What they do comes after the savepoint, in what is around it.

@@ -39,14 +39,14 @@ export class Hooks {
    * Takes over those of a savepoint that is part of the transaction now.
    *
    * @param inner The savepoint's.
-   * @returns Resolved at once; when the transaction was rolled back before, when those for that were called.
+   * @returns What the transaction failed of, if it was rolled back before: then those for that are to be called, and are
+   * not taken over.
    */
-  async take(inner: Hooks): Promise<void> {
-    if (this.#end !== undefined && this.#end !== "committed") {
-      return await inner.rolledBack(this.#end.error);
-    }
+  take(inner: Hooks): { readonly error: unknown } | undefined {
+    if (this.#end !== undefined && this.#end !== "committed") return this.#end;
     this.#onCommit.push(...inner.#onCommit);
     this.#onRollback.push(...inner.#onRollback);
+    return undefined;
   }
 
   #checkOpen(): void {

@@ -12,14 +12,25 @@ test("Hooks take nothing that would never be called", async () => {
   }
 });
 
+test("Hooks take over those of a savepoint, which are called once, by the end of the transaction", async () => {
+  const called: unknown[] = [];
+  const [inner, outer] = [new Hooks(), new Hooks()];
+  inner.afterCommit(() => called.push("committed"));
+  assertEquals(outer.take(inner), undefined);
+  assertEquals(called, []);
+  await outer.committed();
+  assertEquals(called, ["committed"]);
+});
+
 test("Hooks of a savepoint that comes to its end after the transaction was rolled back are called for that", async () => {
   const called: unknown[] = [];
   const [inner, outer] = [new Hooks(), new Hooks()];
   inner.afterCommit(() => called.push("committed"));
   inner.afterRollback((error) => called.push(error));
   await outer.rolledBack("lost");
-  await outer.take(inner);
-  assertEquals(called, ["lost"]);
+  const failure = outer.take(inner);
+  assertEquals([failure, called], [{ error: "lost" }, []]);
+  await inner.rolledBack(failure?.error);
   await outer.committed();
   assertEquals(called, ["lost"]);
 });
