@@ -63,16 +63,32 @@ export interface ScopedSubject {
    * @param fn What to run.
    */
   inScope(fn: () => Promise<void>): Promise<void>;
-  /** @returns The scope that runs. */
-  find(): unknown;
+  /**
+   * Looks the scope that runs up, in a loop of its own, as where a user does it.
+   *
+   * @param count How often.
+   * @returns How often there was one.
+   */
+  find(count: number): number;
+  /**
+   * One use, where the runtime's own storage has a value of its own for it.
+   *
+   * @returns What comes of it.
+   */
+  useInStore(): Promise<unknown>;
   /**
    * Runs something where the runtime's own storage has a value.
    *
    * @param fn What to run.
    */
   inStore(fn: () => Promise<void>): Promise<void>;
-  /** @returns That value. */
-  findBare(): unknown;
+  /**
+   * Looks that value up.
+   *
+   * @param count How often.
+   * @returns How often there was one.
+   */
+  findBare(count: number): number;
 }
 
 /** What the pools lend. */

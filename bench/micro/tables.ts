@@ -45,7 +45,9 @@ export const tables: readonly Table[] = [
     columns: [
       time("use", of("scope", "use")),
       time("scope with one use", of("scope", "scope")),
-      above("of its own", of("scope", "scope"), of("scope", "use")),
+      above("above the use", of("scope", "scope"), of("scope", "use")),
+      time("use in storage.run()", of("scope", "stored")),
+      above("above that", of("scope", "scope"), of("scope", "stored")),
       time("use in a scope that runs", of("scope", "again")),
       time("look-up", of("scope", "find")),
       time("getStore()", of("scope", "bare")),

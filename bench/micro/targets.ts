@@ -69,6 +69,14 @@ const targets: readonly Target[] = [
     show: (value) => `${format(value)} ns`,
   },
   {
+    text: "a scope with one use, above that use in a storage.run() ≤ 300 ns",
+    limit: 300,
+    measure: (results) =>
+      results.ns(SCOPED, { scenario: "scope", metric: "scope" }) -
+      results.ns(SCOPED, { scenario: "scope", metric: "stored" }),
+    show: (value) => `${format(value)} ns`,
+  },
+  {
     text: "look-up of a scope's connection ≤ 2× getStore()",
     limit: 2,
     measure: (results) => growth(results, SCOPED, "scope", "bare", "find"),

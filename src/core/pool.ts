@@ -838,7 +838,7 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
    * @returns The scope, which may have ended; `undefined` outside of any.
    */
   current(): Scope<C> | undefined {
-    return this.#scopes?.current;
+    return this.#current?.get()?.scope;
   }
 
   get #scopesMade(): Scopes<C> {
@@ -876,6 +876,9 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
           const nesting = this.#nesting;
           const waiter = nesting === undefined ? lend() : nesting.askAs(holding, lend);
           return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
+        },
+        lendAtOnce: (scope) => {
+          return this.#lending.lendIdle(this.#sites?.note(scope.label) ?? scope);
         },
         takeBack: (lease) => lease.release(),
       },

@@ -19,7 +19,6 @@ import { FewSet } from "./few_set.ts";
 import type { Events } from "./observer.ts";
 import { type AcquireOptions, checkAcquireOptions } from "./options.ts";
 import { rollBack } from "./rolling_back.ts";
-import { runUntilOver } from "./run_until_over.ts";
 import { ScopeLine } from "./scope_line.ts";
 import { type ScopeHolder, scopeTimeoutError, WaitingPlace } from "./scope_timeout.ts";
 import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
@@ -49,6 +48,13 @@ export interface ScopeSource<C> {
     timeoutMs: number | undefined,
     holding: Holding<C> | undefined,
   ): () => void;
+  /**
+   * Lends a connection that is free, where the source can tell at once.
+   *
+   * @param site Who asks, for people: the scope.
+   * @returns The lease, or `undefined`.
+   */
+  lendAtOnce?(site: Site): Lease<C> | undefined;
   /**
    * Takes it back.
    *
@@ -237,21 +243,17 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @throws {ScopeError} If the scope has ended.
    * @throws What {@linkcode Pool.acquire} throws.
    */
-  use<R>(
+  async use<R>(
     fn: (lease: Lease<C>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
-    return new Promise((resolve, reject) => {
-      // By a promise in any case: its turn may come in the context of somebody else, who leaves.
-      this.take("callback", options).then((turn) => {
-        const leave = (): void => turn.release();
-        runUntilOver((within) => this.runIn(turn, within), () => fn(turn), {
-          leave,
-          resolve,
-          reject,
-        });
-      }, reject);
-    });
+    const turn = await this.take("callback", options);
+    try {
+      // Within, as a query is sent when it is awaited.
+      return await this.runIn(turn, () => Promise.resolve(fn(turn)));
+    } finally {
+      turn.release();
+    }
   }
 
   /**
@@ -287,18 +289,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     if (this.#ended) throw this.#endedError();
     const lease = this.#lease;
     if (lease === undefined || isGone(lease)) return undefined;
-    let turn: ScopeTurn<C> | undefined;
-    const parent = this.here;
-    const visit = this.enter({
-      alone: true,
-      timeoutMs: 0,
-      served: (lease, visit) => {
-        turn = this.#newTurn("lease", lease, visit, parent, undefined);
-      },
-      refused: () => {},
-    }, parent);
-    if (turn === undefined) visit.leave();
-    return turn;
+    return this.#takeAtOnce("lease", this.here, undefined);
   }
 
   /**
@@ -315,21 +306,60 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     options?: AcquireOptions,
     from: ScopeNode<C> | undefined = this.#parts.standing(),
   ): Promise<ScopeTurn<C>> {
+    if (options !== undefined) {
+      try {
+        checkAcquireOptions(options);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    const site = this.#parts.note(options?.label);
+    const parent = this.nodeOf(from);
+    // Most are alone in their scope, and then there need be no visit.
+    const turn = options?.signal?.aborted ? undefined : this.#takeAtOnce(kind, parent, site);
+    if (turn !== undefined) return Promise.resolve(turn);
     return new Promise((resolve, reject) => {
-      if (options !== undefined) checkAcquireOptions(options);
-      const site = this.#parts.note(options?.label);
-      const parent = this.nodeOf(from);
       let place: WaitingPlace | undefined;
       const visit = this.enter({
         alone: true,
         signal: options?.signal,
         timeoutMs: options?.timeoutMs,
         label: options?.label,
-        served: (lease, visit) => resolve(this.#newTurn(kind, lease, visit, parent, site)),
+        served: (lease, { beganInside }) => {
+          resolve(this.#newTurn(kind, lease, parent, site, beganInside));
+        },
         refused: (error) => reject(place === undefined ? error : place.show(error)),
       }, parent);
       if (visit.state === "in line") place = new WaitingPlace();
     });
+  }
+
+  /** Takes its connection alone, if that needs no waiting for anything. */
+  #takeAtOnce(
+    kind: ScopeTurnKind,
+    node: ScopeNode<C>,
+    site: Site | undefined,
+  ): ScopeTurn<C> | undefined {
+    const { line } = node;
+    if (this.#ended || node.refusal() !== undefined || !line.tryEnter(true)) return undefined;
+    const lease = this.#leaseAtOnce();
+    if (lease === undefined) {
+      line.leave(true);
+      return undefined;
+    }
+    this.#served++;
+    return this.#newTurn(kind, lease, node, site, node === this && this.#isInTransaction(lease));
+  }
+
+  /** Its connection, or one from the pool if one is free and it needs one. */
+  #leaseAtOnce(): Lease<C> | undefined {
+    const present = this.#lease;
+    if (present !== undefined) return isGone(present) ? undefined : present;
+    if (this.#isOpening) return undefined;
+    const lease = this.#source.lendAtOnce?.(this);
+    if (lease === undefined) return undefined;
+    this.#bound = false;
+    return this.#lease = lease;
   }
 
   /**
@@ -415,13 +445,31 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @returns Lets it go; it ends when nobody keeps it any more, unless that is for who opened it to say. Idempotent.
    */
   hold(): () => void {
-    this.#holds++;
+    this.keep();
     let held = true;
     return () => {
       if (!held) return;
       held = false;
-      if (--this.#holds === 0 && this.endsItself) this.end();
+      this.letGo();
     };
+  }
+
+  /**
+   * Keeps it from ending by itself, until it is let go once for each time it was kept.
+   *
+   * @internal
+   */
+  keep(): void {
+    this.#holds++;
+  }
+
+  /**
+   * Ends it when nobody keeps it any more, unless that is for who opened it to say.
+   *
+   * @internal
+   */
+  letGo(): void {
+    if (--this.#holds === 0 && this.endsItself) this.end();
   }
 
   /**
@@ -458,19 +506,12 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #newTurn(
     kind: ScopeTurnKind,
     lease: Lease<C>,
-    visit: Visit<C>,
     parent: ScopeNode<C>,
     site: Site | undefined,
+    beganInside: boolean,
   ): ScopeTurn<C> {
-    const turn = new ScopeTurn<C>({
-      kind,
-      lease,
-      visit,
-      parent,
-      since: this.#parts.turn.now(),
-      site,
-      home: this,
-    });
+    const since = this.#parts.turn.now();
+    const turn = new ScopeTurn<C>({ kind, lease, parent, since, site, beganInside, home: this });
     if (this.#turns === NONE) this.#turns = new FewSet();
     this.#turns.add(turn);
     return turn;
@@ -481,10 +522,15 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    *
    * @internal
    * @param ending Which.
+   * @param beganInside Whether a transaction by hand was open when it began.
    */
-  ending(ending: ScopeTurn<C>): void {
+  ending(ending: ScopeTurn<C>, beganInside: boolean): void {
     this.#turns.delete(ending);
-    if (this.#turns.size === 0 && this.#waiting.size === 0) return;
+    if (this.#turns.size > 0 || this.#waiting.size > 0) this.#endWithin(ending);
+    this.#leave(ending.parent.line, true, beganInside);
+  }
+
+  #endWithin(ending: ScopeTurn<C>): void {
     const within = [...this.#turns].filter((turn) => turn.isWithin(ending));
     // Before any is released: who waits for it would come to its turn.
     const lines = new Set([ending, ...within].map(({ line }) => line));
@@ -521,6 +567,8 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       this.#lease = undefined;
       lease.release();
     }
+    const free = this.#leaseAtOnce();
+    if (free !== undefined) return this.#start(visit, free);
     if (!this.#isOpening && this.#openAtOnce(visit)) return;
     this.#waits(visit);
     visit.waitsForConnection();
@@ -533,10 +581,12 @@ export class Scope<C> implements Disposable, AsyncDisposable {
 
   #start(visit: Visit<C>, lease: Lease<C>): void {
     this.#waiting.delete(visit);
-    if (visit.alone && visit.isOutermost) {
-      visit.beganInside = isOpen(this.#parts.driver.status(lease.connection));
-    }
+    if (visit.alone && visit.isOutermost) visit.beganInside = this.#isInTransaction(lease);
     visit.start(lease);
+  }
+
+  #isInTransaction(lease: Lease<C>): boolean {
+    return isOpen(this.#parts.driver.status(lease.connection));
   }
 
   /**
@@ -605,7 +655,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
       this.#cancelOpening?.();
       this.#opened();
     }
-    this.#done(visit);
+    this.#passOn(visit.line, visit.alone);
   }
 
   /**
@@ -614,25 +664,31 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @internal
    * @param visit Which.
    */
-  left(visit: Visit<C>): void {
+  left({ line, alone, beganInside }: Visit<C>): void {
+    this.#leave(line, alone, beganInside);
+  }
+
+  /** What had the connection is over. */
+  #leave(line: ScopeLine, alone: boolean, beganInside: boolean): void {
     const lease = this.#lease;
-    if (lease !== undefined && !isGone(lease)) {
-      // Within a transaction nothing is in force before its end.
-      if (visit.isOutermost) this.#bound = true;
-      if (visit.alone && visit.isOutermost && !visit.beganInside) {
+    // Within a transaction nothing is in force before its end.
+    if (line === this.line && lease !== undefined && !isGone(lease)) {
+      this.#bound = true;
+      if (alone && !beganInside) {
         const { driver, clock, rollbackTimeoutMs: timeoutMs } = this.#parts;
         const status = driver.status(lease.connection);
         if (status === "busy" || isOpen(status)) {
           // Nobody of the scope is to find himself in the middle of it.
-          return void rollBack({ driver, clock, timeoutMs }, lease).then(() => this.#done(visit));
+          const parts = { driver, clock, timeoutMs };
+          return void rollBack(parts, lease).then(() => this.#passOn(line, alone));
         }
       }
     }
-    this.#done(visit);
+    this.#passOn(line, alone);
   }
 
-  #done(visit: Visit<C>): void {
-    visit.line.leave(visit.alone);
+  #passOn(line: ScopeLine, alone: boolean): void {
+    line.leave(alone);
     this.#served--;
     this.#look();
   }

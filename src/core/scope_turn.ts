@@ -7,7 +7,6 @@
 import { LeaseReleasedError } from "./errors.ts";
 import type { Lease } from "./lease.ts";
 import { ScopeLine } from "./scope_line.ts";
-import type { Visit } from "./scope_visit.ts";
 import type { Site } from "./site.ts";
 
 /** Where work within a scope stands: in the scope itself, or in the callback that has its connection. */
@@ -35,22 +34,23 @@ export interface ScopeTurnParts<C> {
   readonly kind: ScopeTurnKind;
   /** The scope's lease. */
   readonly lease: Lease<C>;
-  /** Its place in line. */
-  readonly visit: Visit<C>;
+  /** Whether a transaction by hand was open when it began. */
+  readonly beganInside: boolean;
   /** Where it was started. */
   readonly parent: ScopeNode<C>;
   /** Since when. */
   readonly since: number;
   /** Where it was asked for, if that is known. */
   readonly site: Site | undefined;
-  /** Told when it ends, before its place is passed on. */
-  readonly home: { ending(turn: ScopeTurn<C>): void };
+  /** Told when it ends; passes the connection on. */
+  readonly home: { ending(turn: ScopeTurn<C>, beganInside: boolean): void };
 }
 
 /** Exclusive use of a scope's connection; releasing it passes the connection on within the scope. */
 export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
   readonly parent: ScopeNode<C>;
-  readonly line: ScopeLine = new ScopeLine();
+  /** Made when something is started in it, which most are too short for. */
+  #line: ScopeLine | undefined;
   /** What has the connection. */
   readonly kind: ScopeTurnKind;
   /** Since when. */
@@ -67,7 +67,7 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
    * What it has until its end. Not longer: a runtime may keep what stood in its context, and so the turn, for much longer
    * (Deno until the next full collection of garbage), and all that hangs on it.
    */
-  #held: Pick<ScopeTurnParts<C>, "lease" | "visit" | "home"> | undefined;
+  #held: Pick<ScopeTurnParts<C>, "lease" | "home" | "beganInside"> | undefined;
 
   constructor(parts: ScopeTurnParts<C>) {
     this.parent = parts.parent;
@@ -75,6 +75,10 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
     this.since = parts.since;
     this.site = parts.site;
     this.#held = parts;
+  }
+
+  get line(): ScopeLine {
+    return this.#line ??= new ScopeLine();
   }
 
   get over(): boolean {
@@ -133,8 +137,7 @@ export class ScopeTurn<C> implements Lease<C>, ScopeNode<C> {
     const held = this.#held;
     if (held === undefined) return;
     this.#held = undefined;
-    held.home.ending(this);
-    held.visit.leave();
+    held.home.ending(this, held.beganInside);
   }
 
   destroy(): void {

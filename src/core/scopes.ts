@@ -21,7 +21,6 @@ import {
   type ScopeOptions,
 } from "./scope_options.ts";
 import type { ScopeNode } from "./scope_turn.ts";
-import { runUntilOver } from "./run_until_over.ts";
 import { show } from "./validate.ts";
 
 /** What scopes need of their pool. */
@@ -144,16 +143,19 @@ export class Scopes<C> {
    * @param options Its name, whether it is to be a new one.
    * @returns What `fn` returns.
    */
-  run<R>(
+  async run<R>(
     fn: (scope: Scope<C>) => R | PromiseLike<R>,
     options: ScopeOptions | undefined,
   ): Promise<R> {
-    return new Promise((resolve, reject) => {
-      requireFunction("open a scope", "fn", fn);
-      checkScopeOptions("open a scope", options);
-      const scope = this.#join(options) ?? this.#open(options?.name);
-      this.#runHeld(scope, fn, resolve, reject);
-    });
+    requireFunction("open a scope", "fn", fn);
+    checkScopeOptions("open a scope", options);
+    const scope = this.#join(options) ?? this.#open(options?.name);
+    scope.keep();
+    try {
+      return await this.#within(scope, () => Promise.resolve(fn(scope)));
+    } finally {
+      scope.letGo();
+    }
   }
 
   /**
@@ -163,23 +165,14 @@ export class Scopes<C> {
    * @param fn What to run.
    * @returns What it returns.
    */
-  runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
-    return new Promise((resolve, reject) => this.#runHeld(scope, fn, resolve, reject));
-  }
-
-  /** Runs `fn` in a scope that is kept until its result is there: by one promise, as each more would show. */
-  #runHeld<R>(
-    scope: Scope<C>,
-    fn: (scope: Scope<C>) => R | PromiseLike<R>,
-    resolve: (result: R) => void,
-    reject: (error: unknown) => void,
-  ): void {
-    const leave = scope.hold();
-    runUntilOver((within) => this.#within(scope, within), () => fn(scope), {
-      leave,
-      resolve,
-      reject,
-    });
+  async runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
+    scope.keep();
+    try {
+      // Within, as a query is sent when it is awaited.
+      return await this.#within(scope, () => Promise.resolve(fn(scope)));
+    } finally {
+      scope.letGo();
+    }
   }
 
   /**

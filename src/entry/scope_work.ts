@@ -64,12 +64,6 @@ export interface Committed<R> {
 /** What is done with the hooks of a transaction that was rolled back. */
 type RolledBack = (hooks: Hooks, error: unknown) => Promise<void> | void;
 
-/** A function that is called with where something stands. */
-type Go<R> = (
-  node: ScopeNode<PostgresConnection>,
-  ambient: Ambient | undefined,
-) => Promise<R>;
-
 /** Does what a pool does, in a scope. */
 export class ScopeWork<T extends PostgresTypes> {
   readonly #context: ScopeWorkContext;
@@ -145,9 +139,9 @@ export class ScopeWork<T extends PostgresTypes> {
     scope: Scope<PostgresConnection>,
     options: AcquireOptions | undefined,
   ): Promise<PostgresLease<T>> {
-    return await this.#enter(scope, async (node) => {
-      return this.leaseOf(scope, await scope.take("lease", options, node));
-    });
+    const place = this.#placeIn(scope);
+    const node = place instanceof Promise ? await place : place;
+    return this.leaseOf(scope, await scope.take("lease", options, node));
   }
 
   /**
@@ -195,14 +189,15 @@ export class ScopeWork<T extends PostgresTypes> {
     fn: (lease: PostgresLease<T>) => R | PromiseLike<R>,
     options: AcquireOptions | undefined,
   ): Promise<R> {
-    return await this.#enter(scope, async (node) => {
-      const turn = await scope.take("callback", options, node);
-      try {
-        return await scope.runIn(turn, async () => await fn(this.leaseOf(scope, turn)));
-      } finally {
-        turn.release();
-      }
-    });
+    const place = this.#placeIn(scope);
+    const node = place instanceof Promise ? await place : place;
+    const turn = await scope.take("callback", options, node);
+    try {
+      // Within, as a query is sent when it is awaited.
+      return await scope.runIn(turn, () => Promise.resolve(fn(this.leaseOf(scope, turn))));
+    } finally {
+      turn.release();
+    }
   }
 
   /**
@@ -216,10 +211,9 @@ export class ScopeWork<T extends PostgresTypes> {
     scope: Scope<PostgresConnection>,
     call: TransactionCall<R, T>,
   ): Promise<TransactionResult<R>> {
-    return await this.#enter(
-      scope,
-      (node, ambient) => this.#transactionAt(scope, node, ambient, call),
-    );
+    const place = this.#placeIn(scope);
+    const node = place instanceof Promise ? await place : place;
+    return await this.#transactionAt(scope, node, ambientAt(node), call);
   }
 
   async #transactionAt<R>(
@@ -356,14 +350,13 @@ export class ScopeWork<T extends PostgresTypes> {
     return ambient;
   }
 
-  /** Goes to where the caller stands: at once, or when the transaction of the whole scope has begun. */
-  async #enter<R>(scope: Scope<PostgresConnection>, go: Go<R>): Promise<R> {
+  /** Where the caller stands: known at once, but for a scope that is a transaction, which has to have begun. */
+  #placeIn(
+    scope: Scope<PostgresConnection>,
+  ): ScopeNode<PostgresConnection> | Promise<ScopeNode<PostgresConnection>> {
     const node = scope.here;
-    const ambient = ambientAt(node);
-    const unit = ambient === undefined ? unitOf(scope) : undefined;
-    if (unit === undefined) return await go(node, ambient);
-    const turn = await unit.begin();
-    return await go(turn, ambientAt(turn));
+    const unit = ambientAt(node) === undefined ? unitOf(scope) : undefined;
+    return unit === undefined ? node : unit.begin();
   }
 }
 

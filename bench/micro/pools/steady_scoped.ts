@@ -21,9 +21,18 @@ export const kind: SubjectKind = {
           await use();
           await fn();
         }),
-      find: () => pool.current(),
+      find: (count) => {
+        let found = 0;
+        for (let i = 0; i < count; i++) if (pool.current() !== undefined) found++;
+        return found;
+      },
+      useInStore: () => storage.run({}, use),
       inStore: (fn) => storage.run({}, fn),
-      findBare: () => storage.getStore(),
+      findBare: (count) => {
+        let found = 0;
+        for (let i = 0; i < count; i++) if (storage.getStore() !== undefined) found++;
+        return found;
+      },
     };
   },
 };

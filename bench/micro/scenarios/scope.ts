@@ -12,6 +12,7 @@ export const scope: Scenario = {
     return await sampleInTurn(
       new Map([
         ["use", (count) => repeat(count, subject.use)],
+        ["stored", (count) => repeat(count, subject.useInStore)],
         ["scope", (count) => repeat(count, subject.useInScope)],
         ["again", (count) => subject.inScope(() => repeat(count, subject.use))],
         ["find", (count) => subject.inScope(() => check(count, subject.find))],
@@ -27,9 +28,8 @@ async function repeat(count: number, once: () => Promise<unknown>): Promise<void
 }
 
 /** Something that an engine could leave out if nobody looked at the result. */
-function check(count: number, find: () => unknown): Promise<void> {
-  let found = 0;
-  for (let i = 0; i < count; i++) if (find() !== undefined) found++;
+function check(count: number, find: (count: number) => number): Promise<void> {
+  const found = find(count);
   if (found !== count) throw new Error(`found ${found} times of ${count}`);
   return Promise.resolve();
 }
