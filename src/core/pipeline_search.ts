@@ -60,6 +60,8 @@ export class PipelineSearch {
   #trial: number | undefined;
   /** The one whose trial went well, and the response time there: the present one is measured once more before it is left. */
   #found: { readonly rung: number; readonly ms: number } | undefined;
+  /** The one with more connections whose trial went well once: chance alone makes one of many seem better. */
+  #wonOnce: number | undefined;
   /** The one whose trial did not, while nobody knows whether that was the machine's fault. */
   #rejected: { readonly rung: number; readonly ms: number } | undefined;
   #isSecondTrial = false;
@@ -191,7 +193,7 @@ export class PipelineSearch {
   /** Statements have changed, or the machine has: what was found out counts no more. */
   #startOver(meanMs: number, inHand: number): void {
     this.#changes = this.#next = this.#failures = 0;
-    this.#found = this.#rejected = undefined;
+    this.#found = this.#rejected = this.#wonOnce = undefined;
     this.#untilTrial = 1;
     this.#currentMs = this.#current === 0 ? undefined : meanMs;
     this.#currentInHand = inHand;
@@ -229,12 +231,18 @@ export class PipelineSearch {
       this.#currentMs = ((this.#currentMs ?? presentMs) + presentMs) / 2;
       return this.#failed();
     }
+    if (rung > 0 && rung < this.#current && this.#wonOnce !== rung) {
+      this.#wonOnce = this.#trial = rung;
+      this.#currentMs = presentMs;
+      return;
+    }
     this.#move(rung, ms);
   }
 
   #move(rung: number, ms: number): void {
     this.#current = rung;
     this.#currentMs = ms;
+    this.#wonOnce = undefined;
     this.#failures = 0;
     this.#untilTrial = 1;
     // On in the same direction.
@@ -248,6 +256,7 @@ export class PipelineSearch {
   }
 
   #failed(): void {
+    this.#wonOnce = undefined;
     this.#failures++;
     // The first ones may have fallen into a bad moment.
     const pause = 2 ** Math.max(0, this.#failures - EAGER);

@@ -121,6 +121,26 @@ test("PipelineSearch starts over when statements take much longer than they did"
   assertEquals(favourite(feed(search, 20_000, slow)), 0);
 });
 
+test("PipelineSearch stays with few connections where more only seem better now and then", () => {
+  let spent = 0;
+  for (let run = 0; run < 50; run++) {
+    const search = new PipelineSearch(10);
+    let seed = run;
+    let count = 0;
+    let noise = 1;
+    const noisy = (width: number): number => {
+      if (count++ % 200 === 0) {
+        seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+        noise = 0.5 + seed / 2 ** 31;
+      }
+      return noise * (width === 0 ? 30 : width === 1 ? 10 : 10 + width);
+    };
+    feed(search, 2_000, noisy);
+    spent += feed(search, 20_000, noisy).get(1) ?? 0;
+  }
+  assert(spent > 0.75 * 50 * 20_000, `${spent} of 1,000,000 by one connection`);
+});
+
 test("PipelineSearch is not misled by one bad stretch", () => {
   const search = new PipelineSearch(10);
   const fast = (width: number) => width === 0 ? 11 : width;
