@@ -57,6 +57,8 @@ export interface ScopedSubject {
   use(): Promise<unknown>;
   /** The same, in a scope of its own. */
   useInScope(): Promise<unknown>;
+  /** A scope in which nothing is done. */
+  scope(): Promise<unknown>;
   /**
    * Runs something in a scope that has its connection already.
    *
@@ -70,6 +72,8 @@ export interface ScopedSubject {
    * @returns How often there was one.
    */
   find(count: number): number;
+  /** Does nothing, where the runtime's own storage has a value of its own for it. */
+  store(): Promise<unknown>;
   /**
    * One use, where the runtime's own storage has a value of its own for it.
    *

@@ -15,6 +15,8 @@ export const kind: SubjectKind = {
     const use = (): Promise<number> => pool.use(({ connection }) => connection.id);
     return {
       use,
+      scope: () => pool.scope(nothing),
+      store: () => storage.run({}, nothing),
       useInScope: () => pool.scope(use),
       inScope: (fn) =>
         pool.scope(async () => {
@@ -36,3 +38,8 @@ export const kind: SubjectKind = {
     };
   },
 };
+
+/** As what is done in a scope, it is awaited. */
+function nothing(): Promise<void> {
+  return Promise.resolve();
+}

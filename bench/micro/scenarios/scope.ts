@@ -12,6 +12,8 @@ export const scope: Scenario = {
     return await sampleInTurn(
       new Map([
         ["use", (count) => repeat(count, subject.use)],
+        ["empty", (count) => repeat(count, subject.scope)],
+        ["store", (count) => repeat(count, subject.store)],
         ["stored", (count) => repeat(count, subject.useInStore)],
         ["scope", (count) => repeat(count, subject.useInScope)],
         ["again", (count) => subject.inScope(() => repeat(count, subject.use))],
