@@ -233,7 +233,8 @@ export class PipelineSearch {
     }
     if (rung > 0 && rung < this.#current && this.#wonOnce !== rung) {
       this.#wonOnce = this.#trial = rung;
-      this.#currentMs = presentMs;
+      // The shorter, so that statements that have become slow just now are noticed.
+      this.#currentMs = Math.min(this.#currentMs ?? presentMs, presentMs);
       return;
     }
     this.#move(rung, ms);

@@ -141,6 +141,18 @@ test("PipelineSearch stays with few connections where more only seem better now 
   assert(spent > 0.75 * 50 * 20_000, `${spent} of 1,000,000 by one connection`);
 });
 
+test("PipelineSearch notices that statements have become slow while it tries more connections once more", () => {
+  const search = new PipelineSearch(10);
+  const fast = (width: number) => width === 0 ? 11 : width;
+  feed(search, 5_000, fast);
+  // A trial of two connections seems to go well, and at the end of it all becomes slow.
+  while (search.width !== 2) search.completed(fast(search.width), 10, 10);
+  while (search.width === 2) search.completed(0.8, 10, 10);
+  const slow = (width: number) => width === 0 ? 100 : 1_000;
+  feed(search, 5_000, slow);
+  assertEquals(favourite(feed(search, 20_000, slow)), 0);
+});
+
 test("PipelineSearch is not misled by one bad stretch", () => {
   const search = new PipelineSearch(10);
   const fast = (width: number) => width === 0 ? 11 : width;
