@@ -63,6 +63,7 @@ export class PersistentContext<C> implements Disposable, AsyncDisposable {
   readonly #parts: PersistentParts<C>;
   readonly #turns = new Turns();
   readonly #source: ScopeSource<C> = {
+    note: (site) => this.#parts.source.note(site),
     lend: (...wish) => this.#lend(...wish),
     takeBack: (lease) => this.#takeBack(lease),
     over: () => this.#over(),

@@ -869,17 +869,16 @@ export class Pool<C> implements ManagedPool, AsyncDisposable {
       isOpen: () => this.#closing.isOpen,
       note: (label) => sites.note(label),
       source: {
-        lend: (lent, refused, scope, timeoutMs, holding) => {
-          const site = this.#sites?.note(scope.label) ?? scope;
+        note: (site) => this.#sites?.note(site.label) ?? site,
+        lend: (lent, refused, site, timeoutMs, holding) => {
           const options = timeoutMs === undefined ? undefined : { timeoutMs };
           const lend = () => this.#lend(lent, refused, options, FOR_ONE, site);
           const nesting = this.#nesting;
           const waiter = nesting === undefined ? lend() : nesting.askAs(holding, lend);
           return waiter === undefined ? noop : () => this.#waiting.giveUp(waiter);
         },
-        lendAtOnce: (scope) => {
-          return this.#lending.lendIdle(this.#sites?.note(scope.label) ?? scope);
-        },
+        // While it closes, connections are idle that nobody is to have.
+        lendAtOnce: (site) => this.#closing.isOpen ? this.#lending.lendIdle(site) : undefined,
         takeBack: (lease) => lease.release(),
       },
     });

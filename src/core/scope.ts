@@ -23,7 +23,8 @@ import { ScopeLine } from "./scope_line.ts";
 import { type ScopeHolder, scopeTimeoutError, WaitingPlace } from "./scope_timeout.ts";
 import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
 import { Visit, type VisitRequest } from "./scope_visit.ts";
-import type { Site } from "./site.ts";
+import { settle } from "./settle.ts";
+import { NamedSite, type Site } from "./site.ts";
 import type { PoolCounts } from "./stats.ts";
 
 /** Of which nothing is in it; nothing is ever added to it. */
@@ -32,11 +33,18 @@ const NONE = new FewSet<never>();
 /** Where a scope's connection comes from, and goes to. */
 export interface ScopeSource<C> {
   /**
+   * Notes where a connection is asked for.
+   *
+   * @param site The scope's own, for people.
+   * @returns What is known; must not keep the scope from being collected.
+   */
+  note(site: Site): Site;
+  /**
    * Lends a connection.
    *
    * @param lent Receives the lease; may be called before `lend` returns.
    * @param refused Receives the error; may be called before `lend` returns.
-   * @param site Who asks, for people: the scope.
+   * @param site Where it is asked for.
    * @param timeoutMs Deadline of the wait, in milliseconds; the source's own, when not given.
    * @param holding In whose callback it is asked for, if in any.
    * @returns Ends the wait.
@@ -51,7 +59,7 @@ export interface ScopeSource<C> {
   /**
    * Lends a connection that is free, where the source can tell at once.
    *
-   * @param site Who asks, for people: the scope.
+   * @param site Where it is asked for.
    * @returns The lease, or `undefined`.
    */
   lendAtOnce?(site: Site): Lease<C> | undefined;
@@ -114,10 +122,14 @@ export interface ScopeParts<C> {
  * ```
  */
 export class Scope<C> implements Disposable, AsyncDisposable {
-  // There is one for each request: what few of them need is made when it is needed, and it is its own outermost node, and
-  // its own site.
+  // There is one for each request: what few of them need is made when it is needed, and it is its own outermost node.
 
-  readonly #name: string | number;
+  /**
+   * What it is called where connections are.
+   *
+   * @internal
+   */
+  readonly site: Site;
   /**
    * Whether it ends when nobody keeps it any more.
    *
@@ -146,6 +158,8 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   #turns: FewSet<ScopeTurn<C>> = NONE;
   #cancelOpening: (() => void) | undefined;
   #isOpening = false;
+  /** Where the connection was asked for that it does not have yet. */
+  #askedAt: Site | undefined;
 
   /**
    * Made by a pool.
@@ -156,32 +170,14 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @param source Where its connection comes from.
    */
   constructor(name: string | number, parts: ScopeParts<C>, source: ScopeSource<C>) {
-    this.#name = name;
+    this.site = new NamedSite(name);
     this.#parts = parts;
     this.#source = source;
   }
 
   /** Its name, for people. */
   get name(): string {
-    return typeof this.#name === "number" ? `scope-${this.#name}` : this.#name;
-  }
-
-  /**
-   * Its name, as what has a connection.
-   *
-   * @internal
-   */
-  get label(): string {
-    return this.name;
-  }
-
-  /**
-   * None is taken for a scope.
-   *
-   * @internal
-   */
-  get stack(): undefined {
-    return undefined;
+    return this.site.label ?? "";
   }
 
   /**
@@ -249,8 +245,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   ): Promise<R> {
     const turn = await this.take("callback", options);
     try {
-      // Within, as a query is sent when it is awaited.
-      return await this.runIn(turn, () => Promise.resolve(fn(turn)));
+      return await this.runIn(turn, () => settle(fn(turn)));
     } finally {
       turn.release();
     }
@@ -351,13 +346,19 @@ export class Scope<C> implements Disposable, AsyncDisposable {
     return this.#newTurn(kind, lease, node, site, node === this && this.#isInTransaction(lease));
   }
 
+  /** Where it asks for a connection: noted once for each, as stacks are taken now and then only. */
+  get #asksAt(): Site {
+    return this.#askedAt ??= this.#source.note(this.site);
+  }
+
   /** Its connection, or one from the pool if one is free and it needs one. */
   #leaseAtOnce(): Lease<C> | undefined {
     const present = this.#lease;
     if (present !== undefined) return isGone(present) ? undefined : present;
     if (this.#isOpening) return undefined;
-    const lease = this.#source.lendAtOnce?.(this);
+    const lease = this.#source.lendAtOnce?.(this.#asksAt);
     if (lease === undefined) return undefined;
+    this.#askedAt = undefined;
     this.#bound = false;
     return this.#lease = lease;
   }
@@ -620,7 +621,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
           visit.refuse(index === 0 ? error : another(error));
         });
       },
-      this,
+      this.#asksAt,
       first.patienceMs(this.#parts.lineTimeoutMs),
       this.#parts.opening(this, first.asker),
     );
@@ -632,7 +633,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
 
   #opened(): void {
     this.#isOpening = false;
-    this.#cancelOpening = undefined;
+    this.#cancelOpening = this.#askedAt = undefined;
   }
 
   #waitingForConnection(): Visit<C>[] {

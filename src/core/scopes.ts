@@ -21,6 +21,7 @@ import {
   type ScopeOptions,
 } from "./scope_options.ts";
 import type { ScopeNode } from "./scope_turn.ts";
+import { settle } from "./settle.ts";
 import { show } from "./validate.ts";
 
 /** What scopes need of their pool. */
@@ -152,7 +153,7 @@ export class Scopes<C> {
     const scope = this.#join(options) ?? this.#open(options?.name);
     scope.keep();
     try {
-      return await this.#within(scope, () => Promise.resolve(fn(scope)));
+      return await this.#within(scope, () => settle(fn(scope)));
     } finally {
       scope.letGo();
     }
@@ -168,8 +169,7 @@ export class Scopes<C> {
   async runIn<R>(scope: Scope<C>, fn: (scope: Scope<C>) => R | PromiseLike<R>): Promise<R> {
     scope.keep();
     try {
-      // Within, as a query is sent when it is awaited.
-      return await this.#within(scope, () => Promise.resolve(fn(scope)));
+      return await this.#within(scope, () => settle(fn(scope)));
     } finally {
       scope.letGo();
     }
@@ -244,7 +244,7 @@ export class Scopes<C> {
     const standing: Holding<C> = {
       lease: scope,
       since: isWithin ? outer.since : this.#parts.turn.now(),
-      site: scope,
+      site: scope.site,
       outer: isWithin ? outer.outer : outer,
       scope,
       node,

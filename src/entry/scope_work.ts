@@ -8,6 +8,7 @@ import type { Clock } from "../core/clock.ts";
 import { CommitUnknownError, ScopeError } from "../core/errors.ts";
 import type { AcquireOptions } from "../core/options.ts";
 import type { Scope } from "../core/scope.ts";
+import { settle } from "../core/settle.ts";
 import { isWithin, type ScopeNode, type ScopeTurn } from "../core/scope_turn.ts";
 import type { PostgresConnection } from "../driver/postgres/connection.ts";
 import type { PostgresTypes } from "../driver/postgres/options.ts";
@@ -193,8 +194,7 @@ export class ScopeWork<T extends PostgresTypes> {
     const node = place instanceof Promise ? await place : place;
     const turn = await scope.take("callback", options, node);
     try {
-      // Within, as a query is sent when it is awaited.
-      return await scope.runIn(turn, () => Promise.resolve(fn(this.leaseOf(scope, turn))));
+      return await scope.runIn(turn, () => settle(fn(this.leaseOf(scope, turn))));
     } finally {
       turn.release();
     }

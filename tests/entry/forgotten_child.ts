@@ -7,6 +7,8 @@
  */
 
 import process from "node:process";
+import { Pool } from "../../mod.ts";
+import { FakeDriver, VirtualClock } from "../../src/testing/mod.ts";
 import { createPool } from "../support/entry.ts";
 
 const { gc } = globalThis as { readonly gc?: () => void };
@@ -61,6 +63,29 @@ async function forgetShare(): Promise<void> {
   while (count < before + length) await collectALot(1);
 }
 
+/** Forgets a scope with a connection, in a pool that takes no stacks. */
+async function forgetScope(): Promise<void> {
+  const clock = new VirtualClock();
+  let isCollected = false;
+  const observer = {
+    collected: ({ label }: { label?: string }) => {
+      isCollected = true;
+      print(`collected ${label}`);
+    },
+  };
+  const pool = new Pool(new FakeDriver({ clock }), { clock, max: 1, observer });
+  await (async () => {
+    await pool.openScope({ name: "forgetful" }).use(({ connection }) => connection.run("select 1"));
+  })();
+  const next = pool.acquire({ timeoutMs: Infinity });
+  while (!isCollected) {
+    await clock.advance(5_000);
+    await collectALot(1);
+  }
+  await clock.settle();
+  print(`served ${(await next).epoch}`);
+}
+
 const PROGRAMS: Record<string, () => Promise<unknown>> = {
   async "forgets a lease"() {
     await forget();
@@ -71,6 +96,7 @@ const PROGRAMS: Record<string, () => Promise<unknown>> = {
     print(`served ${lease.epoch}`);
     lease.release();
   },
+  "forgets a scope": forgetScope,
   async "forgets shares"() {
     const other = await db.acquireShared();
     await forgetShare();

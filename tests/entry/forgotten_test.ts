@@ -18,6 +18,11 @@ test("a lease that is forgotten is told of, its connection closed, and the next 
   assertEquals(await run("forgets a lease"), { code: 0, stdout, stderr: "" });
 });
 
+test("a scope that is forgotten with its connection is told of by its name, also where no stacks are taken (A-27)", async () => {
+  const stdout = "collected forgetful\nserved 2\nover\n";
+  assertEquals(await run("forgets a scope"), { code: 0, stdout, stderr: "" });
+});
+
 test("a share that is forgotten is told of and given back; the others keep their connection (A-27)", async () => {
   const stdout = "collected forgetful\n1 of 2, not lost\ncollected forgetful\n" +
     "idle 1, connected 1\nover\n";

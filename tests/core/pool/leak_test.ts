@@ -32,6 +32,31 @@ test("a lease that is held for longer than leakAfterMs is told with label and st
   assertEquals(clock.pending, 0);
 });
 
+test("a scope that had to open its connection, or to wait for it, is told with its name and stack (A-27)", async () => {
+  const leaks: HolderEvent[] = [];
+  const { clock, pool } = setup({
+    max: 1,
+    leakAfterMs: 5_000,
+    observer: { leaked: (event) => void leaks.push(event) },
+  });
+  for (const name of ["opens", "waits"]) {
+    const before = name === "waits" ? await pool.acquire() : undefined;
+    await clock.advance(1_000);
+    const scope = pool.openScope({ name });
+    const turn = scope.acquire();
+    await clock.settle();
+    before?.release();
+    (await turn).release();
+    await clock.advance(5_000);
+    const { label, stack } = must(leaks.pop());
+    assertEquals([label, leaks.length], [name, 0]);
+    assertMatch(stack ?? "", /leak_test\.ts/);
+    scope.end();
+    await clock.settle();
+  }
+  await pool.close();
+});
+
 test("each share that is held for longer than leakAfterMs is told with its own label and stack, once (A-27, W-14)", async () => {
   const leaks: HolderEvent[] = [];
   const { clock, pool } = setup(

@@ -497,3 +497,18 @@ test("options of scopes are checked (A-02, P-35)", async () => {
   using scope = pool.openScope();
   await assertRejects(() => scope.acquire({ timeoutMs: -1 }), RangeError);
 });
+
+test("nobody of a scope is served by a pool that closes, though a connection is idle", async () => {
+  const { clock, pool } = setup({ max: 2 });
+  (await pool.acquire()).release();
+  await clock.settle();
+  pool.suspend();
+  using scope = pool.openScope();
+  const uses = ["select 1", "select 2"].map((text) => watch(scope.use(say(text))));
+  await clock.settle();
+  const closed = pool.close();
+  await clock.settle();
+  assertEquals(uses.map(({ state }) => state), ["rejected", "rejected"]);
+  for (const { error } of uses) assertInstanceOf(error, PoolClosedError);
+  await closed;
+});
