@@ -29,7 +29,7 @@ export interface Holding<C> {
   readonly lease: Pick<Lease<C>, "epoch" | "released" | "lost"> & { readonly ended?: boolean };
   /** Since when. */
   readonly since: number;
-  /** Where it was called, if that is known. */
+  /** Where it was called, if that is known; a scope has that itself. */
   readonly site: Site | undefined;
   /** The call in whose callback it was made. */
   readonly outer: Holding<C> | undefined;
@@ -175,7 +175,7 @@ export class Nesting<C> {
     return blocked;
   }
 
-  #holderOf({ lease, since, site }: Holding<C>): Holder {
+  #holderOf({ lease, since, scope, site = scope?.site }: Holding<C>): Holder {
     const heldMs = this.#parts.turn.now() - since;
     return { epoch: lease.epoch, heldMs, label: site?.label, stack: site?.stack };
   }

@@ -24,7 +24,7 @@ import { type ScopeHolder, scopeTimeoutError, WaitingPlace } from "./scope_timeo
 import { type ScopeNode, ScopeTurn, type ScopeTurnKind } from "./scope_turn.ts";
 import { Visit, type VisitRequest } from "./scope_visit.ts";
 import { settle } from "./settle.ts";
-import { NamedSite, type Site } from "./site.ts";
+import { NamedSite, nameOf, type Site } from "./site.ts";
 import type { PoolCounts } from "./stats.ts";
 
 /** Of which nothing is in it; nothing is ever added to it. */
@@ -124,12 +124,8 @@ export interface ScopeParts<C> {
 export class Scope<C> implements Disposable, AsyncDisposable {
   // There is one for each request: what few of them need is made when it is needed, and it is its own outermost node.
 
-  /**
-   * What it is called where connections are.
-   *
-   * @internal
-   */
-  readonly site: Site;
+  readonly #name: string | number;
+  #site: Site | undefined;
   /**
    * Whether it ends when nobody keeps it any more.
    *
@@ -138,12 +134,7 @@ export class Scope<C> implements Disposable, AsyncDisposable {
   endsItself = true;
   readonly #parts: ScopeParts<C>;
   readonly #source: ScopeSource<C>;
-  /**
-   * Whose turn it is in it.
-   *
-   * @internal
-   */
-  readonly line: ScopeLine = new ScopeLine();
+  #line: ScopeLine | undefined;
   #lease: Lease<C> | undefined;
   /** Whether anything was answered on the connection: another would not do any more. */
   #bound = false;
@@ -170,14 +161,32 @@ export class Scope<C> implements Disposable, AsyncDisposable {
    * @param source Where its connection comes from.
    */
   constructor(name: string | number, parts: ScopeParts<C>, source: ScopeSource<C>) {
-    this.site = new NamedSite(name);
+    this.#name = name;
     this.#parts = parts;
     this.#source = source;
   }
 
   /** Its name, for people. */
   get name(): string {
-    return this.site.label ?? "";
+    return nameOf(this.#name);
+  }
+
+  /**
+   * What it is called where connections are.
+   *
+   * @internal
+   */
+  get site(): Site {
+    return this.#site ??= new NamedSite(this.#name);
+  }
+
+  /**
+   * Whose turn it is in it.
+   *
+   * @internal
+   */
+  get line(): ScopeLine {
+    return this.#line ??= new ScopeLine();
   }
 
   /**

@@ -220,8 +220,9 @@ export class Scopes<C> {
   outside<R>(fn: () => R): R {
     const variable = this.#current;
     const holding = variable?.get();
-    if (variable === undefined || holding?.scope === undefined) return fn();
-    return variable.run({ ...holding, scope: undefined, node: undefined }, fn);
+    const scope = holding?.scope;
+    if (variable === undefined || holding === undefined || scope === undefined) return fn();
+    return variable.run({ ...holding, site: scope.site, scope: undefined, node: undefined }, fn);
   }
 
   /** The caller's scope, if it is to be used, and can be. */
@@ -233,18 +234,30 @@ export class Scopes<C> {
 
   /** Runs `fn` where the caller stands, if that is in the scope, else in its outermost place. */
   #within<R>(scope: Scope<C>, fn: () => R): R {
-    return this.current === scope ? fn() : scope.runIn(undefined, fn);
+    const variable = this.#current;
+    const outer = variable?.get();
+    if (variable === undefined || outer?.scope === scope) return fn();
+    return this.#stand(variable, outer, scope, scope, fn);
   }
 
   #runAt<R>(scope: Scope<C>, node: ScopeNode<C>, fn: () => R): R {
     const variable = this.#current;
-    if (variable === undefined) return fn();
-    const outer = variable.get();
+    return variable === undefined ? fn() : this.#stand(variable, variable.get(), scope, node, fn);
+  }
+
+  #stand<R>(
+    variable: ContextVariable<Holding<C>>,
+    outer: Holding<C> | undefined,
+    scope: Scope<C>,
+    node: ScopeNode<C>,
+    fn: () => R,
+  ): R {
     const isWithin = outer?.scope === scope;
     const standing: Holding<C> = {
       lease: scope,
       since: isWithin ? outer.since : this.#parts.turn.now(),
-      site: scope.site,
+      // The scope's own, made when it is asked for.
+      site: undefined,
       outer: isWithin ? outer.outer : outer,
       scope,
       node,

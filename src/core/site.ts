@@ -26,8 +26,18 @@ export class NamedSite implements Site {
   }
 
   get label(): string {
-    return typeof this.#name === "number" ? `scope-${this.#name}` : this.#name;
+    return nameOf(this.#name);
   }
+}
+
+/**
+ * Gives a scope's name.
+ *
+ * @param name The name, or the number of one that has none.
+ * @returns The name.
+ */
+export function nameOf(name: string | number): string {
+  return typeof name === "number" ? `scope-${name}` : name;
 }
 
 /**

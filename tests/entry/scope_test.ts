@@ -126,7 +126,7 @@ test("a transaction of a scope's lease has that lease's options, and a failure w
   await using db = createPool(schema.url);
   await db.scope(async () => {
     using lease = await db.acquire();
-    const strict = lease.with({ timeoutMs: 20 });
+    const strict = lease.with({ timeoutMs: 500 });
     await assertRejects(
       () => strict.transaction((sql) => sql`select pg_sleep(60)`),
       StatementTimeoutError,

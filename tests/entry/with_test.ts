@@ -114,15 +114,15 @@ test("PostgresPool.with({ timeoutMs }) bounds the wait for a connection, too", a
 test("PostgresPool.with() gives its options to transactions and leases, where views of them may differ", async () => {
   await using schema = await Schema.create();
   await using db = createPool(schema.url, { max: 1 });
-  // Short for a statement, and long enough for an acquire only if a connection is idle.
-  const strict = db.with({ timeoutMs: 20 });
+  // Short for a statement, and long enough for a BEGIN and a COMMIT on a busy machine.
+  const strict = db.with({ timeoutMs: 200 });
   await db.sql`select 1`;
-  await strict.transaction((sql) => sql.with({ timeoutMs: 60_000 })`select pg_sleep(0.03)`);
+  await strict.transaction((sql) => sql.with({ timeoutMs: 60_000 })`select pg_sleep(0.3)`);
   const failing = strict.transaction((sql) => sql`select pg_sleep(60)`);
   await assertRejects(() => failing, StatementTimeoutError);
   await db.sql`select 1`;
   using lease = await strict.acquire();
-  await lease.with({ timeoutMs: 60_000 }).sql`select pg_sleep(0.03)`;
+  await lease.with({ timeoutMs: 60_000 }).sql`select pg_sleep(0.3)`;
   await assertRejects(async () => await lease.sql`select pg_sleep(60)`, StatementTimeoutError);
   assertEquals(lease.lost, false);
 });
