@@ -35,7 +35,12 @@ export interface ContextRecord {
   readonly party: Party;
   readonly context: PersistentContext<FakeConnection>;
   present: ScopeRecord | undefined;
+  /** When it was first seen to have ended. */
+  endedAt?: number;
 }
+
+/** For how long a rollback may take. */
+const ROLLBACK_MS = 300;
 
 /** Whose acquires are refused as circles: worlds come one after the other. */
 let present: readonly Party[] = [];
@@ -64,6 +69,7 @@ export class Party {
   deadlocks = 0;
   violation: string | undefined;
   #total = 0;
+  readonly #clock: VirtualClock;
 
   /**
    * @param options What the pool is told.
@@ -72,13 +78,14 @@ export class Party {
   constructor(options: PartyOptions, clock: VirtualClock) {
     this.options = options;
     this.max = options.max;
+    this.#clock = clock;
     this.driver = new FakeDriver({ clock });
     this.pool = new Pool(this.driver, {
       ...options,
       clock,
       context: { contextVariable, root },
       connectTimeoutMs: 900,
-      checkTimeoutMs: 300,
+      checkTimeoutMs: ROLLBACK_MS,
     });
   }
 
@@ -157,8 +164,7 @@ export class Party {
   #checkQuiet({ used, waiters }: PoolStats): void {
     const epochs = this.#lent();
     demand(new Set(epochs).size === epochs.length, `a connection has two owners: ${epochs}`);
-    // A context may have one for a scope that is still to come.
-    const owners = this.contexts.filter(({ context }) => !context.ended).length;
+    const owners = this.contexts.filter((record) => this.#mayHaveOne(record)).length;
     demand(
       used >= epochs.length && used <= epochs.length + owners,
       `${epochs.length} are lent and ${owners} may be kept, the books say ${used}`,
@@ -177,6 +183,14 @@ export class Party {
     // One that joined others waits for what those asked for, where they were: that is not looked through.
     if (firsts.some(({ alone }) => !alone)) return;
     demand(!this.#wasCircle([...own, ...firsts]), "nobody was told of a circle");
+  }
+
+  /** A context may have one for a scope that is still to come, or roll back on it what its last one has left open. */
+  #mayHaveOne(record: ContextRecord): boolean {
+    if (!record.context.ended) return true;
+    const now = this.#clock.now();
+    record.endedAt ??= now;
+    return now - record.endedAt <= ROLLBACK_MS;
   }
 
   /** Epochs of what is lent and not lost. */
