@@ -17,8 +17,10 @@ import { demand } from "./demand.ts";
 /** How many runs, of how many actions each. */
 const RUNS = Number(process.env.STEADY_RUNS ?? 2_000);
 const ACTIONS = 80;
-/** So long who could share waits for one more connection, where connects take no time or hang. */
+/** So long who could share waits for one more connection, where connects take no time or hang … */
 const PATIENCE_MS = 100;
+/** … and twice as long as the last one took, where that was answered late, but no longer than this. */
+const MOST_PATIENCE_MS = 1_000;
 
 interface Ask {
   readonly number: number;
@@ -43,6 +45,7 @@ class SharingWorld {
   readonly #maxShared: number;
   /** Since when, for all that is known, connects hang. */
   readonly #hangs = new Map<HeldCall, number>();
+  #patienceMs = PATIENCE_MS;
   #above: number;
   #asks = 0;
   #acquires = 0;
@@ -138,8 +141,16 @@ class SharingWorld {
   #mute(choice: number): void {
     const call = pick(this.#driver.held(), choice);
     if (choice % 4 < 2) this.#driver.hold(choice % 2 === 0 ? "ping" : "connect", 1);
-    else if (choice % 4 === 2) call?.answer();
-    else call?.refuse();
+    else if (choice % 4 === 2) {
+      const since = call && this.#hangs.get(call);
+      if (since !== undefined) this.#tookMs(this.#clock.now() - since);
+      call?.answer();
+    } else call?.refuse();
+  }
+
+  /** A connect took so long: others may, too. */
+  #tookMs(tookMs: number): void {
+    this.#patienceMs = Math.min(MOST_PATIENCE_MS, Math.max(this.#patienceMs, 2 * tookMs));
   }
 
   /** Many who share at a time: what they get is on no more connections than may be shared. */
@@ -245,7 +256,9 @@ class SharingWorld {
     const now = this.#clock.now();
     const hanging = this.#driver.held("connect");
     for (const call of hanging) if (!this.#hangs.has(call)) this.#hangs.set(call, now);
-    const isPatient = hanging.every((call) => now - (this.#hangs.get(call) ?? now) < PATIENCE_MS);
+    const isPatient = hanging.every((call) =>
+      now - (this.#hangs.get(call) ?? now) < this.#patienceMs
+    );
     demand(
       waiters === 0 || !onlyShared || sound === 0 || isAsked || connecting > 0 && isPatient,
       `${waiters} wait for what is shared while ${sound} can be shared`,
