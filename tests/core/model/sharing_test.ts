@@ -45,6 +45,8 @@ class SharingWorld {
   readonly #maxShared: number;
   /** Since when, for all that is known, connects hang. */
   readonly #hangs = new Map<HeldCall, number>();
+  /** Since when connections are being closed, by their epoch. */
+  readonly #leaves = new Map<number, number>();
   #patienceMs = PATIENCE_MS;
   #above: number;
   #asks = 0;
@@ -256,11 +258,18 @@ class SharingWorld {
     const now = this.#clock.now();
     const hanging = this.#driver.held("connect");
     for (const call of hanging) if (!this.#hangs.has(call)) this.#hangs.set(call, now);
-    const isPatient = hanging.every((call) =>
-      now - (this.#hangs.get(call) ?? now) < this.#patienceMs
-    );
+    const leaving = this.#pool.inspect().filter(({ state }) => state === "closing");
+    for (const { epoch } of leaving) {
+      if (!this.#leaves.has(epoch)) this.#leaves.set(epoch, now);
+    }
+    // A place that is to be free soon is waited for like a connect.
+    const isPatient = [
+      ...hanging.map((call) => this.#hangs.get(call)),
+      ...leaving.map(({ epoch }) => this.#leaves.get(epoch)),
+    ].every((since = now) => now - since < this.#patienceMs);
     demand(
-      waiters === 0 || !onlyShared || sound === 0 || isAsked || connecting > 0 && isPatient,
+      waiters === 0 || !onlyShared || sound === 0 || isAsked ||
+        connecting + closing > 0 && isPatient,
       `${waiters} wait for what is shared while ${sound} can be shared`,
     );
   }
