@@ -512,3 +512,19 @@ test("nobody of a scope is served by a pool that closes, though a connection is 
   for (const { error } of uses) assertInstanceOf(error, PoolClosedError);
   await closed;
 });
+
+test("what a callback in a scope returns to be awaited is sent at once, not a turn later", async () => {
+  const { pool } = setup();
+  using scope = pool.openScope();
+  await scope.use(say("select 1"));
+  let sent = 0;
+  const lazy: PromiseLike<string> = {
+    then: (resolve) => {
+      sent++;
+      return Promise.resolve("sent").then(resolve);
+    },
+  };
+  const result = pool.scope(() => lazy);
+  assertEquals(sent, 1);
+  assertEquals(await result, "sent");
+});
